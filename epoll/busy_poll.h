@@ -1,0 +1,56 @@
+// busy_poll.h - PollContext: what a waiter spins on and sleeps in; the parameters of busy polling.
+#pragma once
+
+#include <poll.h>
+#include <signal.h>
+
+#include <cstdint>
+#include <span>
+
+#include "epoll/event_fd.h"
+#include "epoll/file.h"
+#include "stack/base/instant.h"
+
+namespace pollux {
+
+// Linux: struct epoll_params (ioctl_eventpoll(2)) and net.core.busy_poll.
+struct BusyPollParams {
+  std::uint32_t busy_poll_usecs = 0;   // how long a wait spins before it sleeps; microseconds
+  std::uint16_t busy_poll_budget = 8;  // packets per poll while spinning
+  bool prefer_busy_poll = false;
+};
+
+// The first poll of a wait takes up to a whole burst; the budget bounds only the spin.
+inline constexpr unsigned kFirstPollBudget = 64;
+
+struct SleepRequest {
+  NapiSet napis = 0;
+  std::span<pollfd> kernel;             // kernel descriptors to sleep on too; revents filled in
+  Instant deadline = Instant::never();
+  const sigset_t* sigmask = nullptr;    // in force while asleep; null: leave it
+};
+
+enum class SleepEnd : std::uint8_t {
+  woken,        // somebody called the sleeper's wake()
+  polled,       // packets or protocol timers were due and have been processed: look again
+  kernel,       // a kernel descriptor of the request is ready
+  timed_out,    // the deadline has passed
+  interrupted,  // a signal handler ran (EINTR)
+};
+
+// The bridge from waiting to polling. Two implementations: stack/core (device queues, the real sleep)
+// and tests/support (virtual clock). Epoll knows nothing behind it. Called with nothing entered.
+class PollContext {
+ public:
+  virtual ~PollContext() = default;
+  virtual Instant now() = 0;
+  // Polls each instance once, at most `budget` packets each: receives, runs timers, transmits, and so
+  // may call wake() on entries. An instance that another thread is polling is skipped. Returns now.
+  virtual Instant poll(NapiSet napis, unsigned budget) = 0;
+  // Blocks until something of SleepEnd. Arms the receive interrupts of the instances that nobody else
+  // polls and looks at them once more before blocking, so no packet is slept through. Returns at once
+  // if the sleeper has been woken since its reset().
+  virtual SleepEnd sleep(Sleeper& sleeper, const SleepRequest& request) = 0;
+};
+
+}  // namespace pollux

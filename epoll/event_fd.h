@@ -1,0 +1,47 @@
+// event_fd.h - a wake from another thread: an eventfd that is written only to those who sleep.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace pollux {
+
+// Owns an eventfd(2) of the kernel's (non-blocking, close-on-exec).
+class EventFd {
+ public:
+  EventFd();
+  EventFd(const EventFd&) = delete;
+  EventFd& operator=(const EventFd&) = delete;
+  ~EventFd();
+  int fd() const { return fd_; }
+  void signal();  // makes it readable
+  void drain();   // makes it unreadable
+
+ private:
+  int fd_;
+};
+
+// One per thread that ever blocks. A wake between reset() and the sleep is never lost; a wake of a
+// thread that is awake costs no system call.
+class Sleeper {
+ public:
+  // The calling thread's own.
+  static Sleeper& of_this_thread();
+
+  void reset() { state_.store(kAwake, std::memory_order_relaxed); }
+  bool is_woken() const { return state_.load(std::memory_order_acquire) == kWoken; }
+  // Any thread, any lock held.
+  void wake();
+  // True: go to sleep on fd() (wake() will write it). False: woken already, do not sleep.
+  bool prepare_to_sleep();
+  // After the sleep: drains fd().
+  void finish_sleep();
+  int fd() const { return event_fd_.fd(); }
+
+ private:
+  enum : std::uint32_t { kAwake, kAsleep, kWoken };
+  std::atomic<std::uint32_t> state_{kAwake};
+  EventFd event_fd_;
+};
+
+}  // namespace pollux

@@ -1,0 +1,120 @@
+// result.h - a value or the reason why there is none: Result<T> carries a Linux errno.
+#pragma once
+
+#include <cerrno>
+#include <utility>
+#include <variant>
+
+#include "stack/base/check.h"
+
+namespace pollux {
+
+// errno(3) values, by the words of their messages. Any other value may be carried by a cast.
+enum class Errno : int {
+  access = EACCES,
+  address_family_not_supported = EAFNOSUPPORT,
+  address_in_use = EADDRINUSE,
+  address_not_available = EADDRNOTAVAIL,
+  again = EAGAIN,
+  already = EALREADY,
+  bad_descriptor = EBADF,
+  connection_aborted = ECONNABORTED,
+  connection_refused = ECONNREFUSED,
+  connection_reset = ECONNRESET,
+  destination_required = EDESTADDRREQ,
+  exists = EEXIST,
+  fault = EFAULT,
+  host_unreachable = EHOSTUNREACH,
+  in_progress = EINPROGRESS,
+  interrupted = EINTR,
+  invalid = EINVAL,
+  io = EIO,
+  is_connected = EISCONN,
+  loop = ELOOP,
+  message_size = EMSGSIZE,
+  network_down = ENETDOWN,
+  network_unreachable = ENETUNREACH,
+  no_buffer_space = ENOBUFS,
+  no_device = ENODEV,
+  no_entry = ENOENT,
+  no_memory = ENOMEM,
+  no_protocol_option = ENOPROTOOPT,
+  no_space = ENOSPC,
+  no_such_device_or_address = ENXIO,
+  not_connected = ENOTCONN,
+  not_permitted = EPERM,
+  not_socket = ENOTSOCK,
+  not_supported = EOPNOTSUPP,
+  not_tty = ENOTTY,
+  pipe = EPIPE,
+  process_files = EMFILE,
+  protocol = EPROTO,
+  protocol_not_supported = EPROTONOSUPPORT,
+  protocol_type = EPROTOTYPE,
+  socket_type_not_supported = ESOCKTNOSUPPORT,
+  system_files = ENFILE,
+  illegal_seek = ESPIPE,
+  timed_out = ETIMEDOUT,
+};
+
+// A T or an E. [[nodiscard]]: an error that nobody looks at is a bug.
+template <typename T, typename E>
+class [[nodiscard]] Expected {
+ public:
+  Expected(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit
+  Expected(E error) : state_(std::in_place_index<1>, error) {}             // NOLINT: implicit
+  explicit operator bool() const { return state_.index() == 0; }
+  bool ok() const { return state_.index() == 0; }
+  T& operator*() { return value(); }
+  const T& operator*() const { return *std::get_if<0>(&state_); }
+  T* operator->() { return &value(); }
+  const T* operator->() const { return std::get_if<0>(&state_); }
+  E error() const {
+    CHECK(!ok());
+    return *std::get_if<1>(&state_);
+  }
+
+ private:
+  T& value() {
+    CHECK(ok());
+    return *std::get_if<0>(&state_);
+  }
+  std::variant<T, E> state_;
+};
+
+template <typename E>
+class [[nodiscard]] Expected<void, E> {
+ public:
+  Expected() = default;
+  Expected(E error) : error_(error), ok_(false) {}  // NOLINT: implicit
+  explicit operator bool() const { return ok_; }
+  bool ok() const { return ok_; }
+  E error() const {
+    CHECK(!ok_);
+    return error_;
+  }
+
+ private:
+  E error_{};
+  bool ok_ = true;
+};
+
+template <typename T>
+using Result = Expected<T, Errno>;
+
+}  // namespace pollux
+
+// Leaves the function with the error of `expression`, a Result, if it has one.
+#define RETURN_IF_ERROR(expression)                        \
+  do {                                                     \
+    if (auto result_ = (expression); !result_.ok()) return result_.error(); \
+  } while (false)
+#define POLLUX_CONCAT_(a, b) a##b
+#define POLLUX_CONCAT(a, b) POLLUX_CONCAT_(a, b)
+#define POLLUX_ASSIGN_(temporary, declaration, expression) \
+  auto temporary = (expression);                           \
+  if (!temporary.ok()) return temporary.error();           \
+  declaration = std::move(*temporary)
+// `declaration` = the value of `expression`, a Result; leaves the function with its error.
+#define ASSIGN_OR_RETURN(declaration, expression) \
+  POLLUX_ASSIGN_(POLLUX_CONCAT(result_at_, __LINE__), declaration, expression)

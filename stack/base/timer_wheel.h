@@ -1,0 +1,71 @@
+// timer_wheel.h - a hierarchical wheel of intrusive timers.
+#pragma once
+
+#include <array>
+#include <boost/intrusive/list_hook.hpp>
+#include <boost/intrusive/list.hpp>
+#include <cstdint>
+
+#include "stack/base/instant.h"
+
+namespace pollux {
+
+// A node inside its owner. Destroying an armed timer disarms it.
+class Timer : public boost::intrusive::list_base_hook<
+                  boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  bool is_armed() const { return is_linked(); }
+  Instant deadline() const { return deadline_; }
+  void disarm() { unlink(); }
+
+ private:
+  friend class TimerWheel;
+  Instant deadline_ = Instant::never();
+};
+
+// Ticks of 2^16 ns (65.5 us); kLevels levels of 64 slots reach 2^(16+6*kLevels) ns. Never early: a
+// timer fires at the first advance() at or after its deadline. Later than the reach, it waits in the
+// last level and is placed again. arm and disarm are O(1).
+class TimerWheel {
+ public:
+  explicit TimerWheel(Instant now);
+  // Arms, or moves, a timer. A deadline in the past fires at the next advance().
+  void arm(Timer& timer, Instant deadline);
+  // Calls fire(Timer&) for every timer due at `now`, each disarmed before. fire may arm, disarm and
+  // destroy any timer, this one included. At most `limit` timers fire; the rest stay due.
+  template <typename Fire>
+  unsigned advance(Instant now, unsigned limit, Fire&& fire) {
+    collect_due(now);
+    unsigned fired = 0;
+    while (fired < limit && !due_.empty()) {
+      Timer& timer = due_.front();
+      due_.pop_front();
+      fire(timer);
+      ++fired;
+    }
+    return fired;
+  }
+  // No timer fires before it; at most one tick earlier than the earliest deadline within one turn of
+  // the level it stands in. never() if no timer is armed.
+  Instant next_deadline() const;
+  bool empty() const;
+
+ private:
+  static constexpr unsigned kTickShift = 16;
+  static constexpr unsigned kSlotBits = 6;
+  static constexpr unsigned kSlots = 1u << kSlotBits;
+  static constexpr unsigned kLevels = 6;
+  using List = boost::intrusive::list<Timer, boost::intrusive::constant_time_size<false>>;
+
+  void collect_due(Instant now);
+  void place(Timer& timer);
+  void cascade(unsigned level);
+
+  std::array<std::array<List, kSlots>, kLevels> slots_;
+  // Bit s: slot s may hold a timer. Set by arm, cleared when the slot is found empty.
+  mutable std::array<std::uint64_t, kLevels> occupied_{};
+  List due_;
+  std::int64_t tick_ = 0;  // every tick before this one has been collected
+};
+
+}  // namespace pollux

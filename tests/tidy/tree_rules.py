@@ -1,0 +1,141 @@
+# tree_rules.py - the rules that look at the whole tree: yield (path, line, message, is it a warning).
+import os
+import re
+import tomllib
+
+_MUST = re.compile(r"\bMUST-\d+\b")
+
+
+def unbuilt_sources(tree):
+    built = tree.built_sources()
+    for source in tree.sources:
+        if source.path.endswith((".cc", ".cpp", ".c")) and source.path not in built:
+            yield source.path, 1, "in no meson.build", False
+
+
+def _mirrored_folders(folder):
+    """tests/unit/tcp mirrors stack/tcp or tcp; tests/unit/stack/tcp mirrors stack/tcp."""
+    inner = folder[len("tests/unit"):].strip("/")
+    found = [inner, "stack/" + inner]
+    if inner.startswith("config"):
+        found.append("stack/api")
+    return found
+
+
+def tests_without_source(tree):
+    for source in tree.sources:
+        if not source.is_in("tests/unit") or not source.name.endswith("_test.cc"):
+            continue
+        stem = source.name[:-len("_test.cc")]
+        if re.match(r"rfc\d+_", stem):
+            continue
+        stems = {os.path.splitext(s.name)[0] for s in tree.sources if s.is_cpp and
+                 s.folder in _mirrored_folders(source.folder)}
+        if not any(stem == s or stem.startswith(s + "_") for s in stems):
+            yield source.path, 1, f"no source file that {source.name} tests", False
+
+
+def _defined_words(tree):
+    words = set()
+    for source in tree.cpp_in("stack", "epoll", "drivers"):
+        words.update(re.findall(r"~?\b\w+", source.cpp.code))
+    return words
+
+
+def thirty_second_table(tree):
+    """Backticked functions and files in the tables of stack/README.md must exist."""
+    path = "stack/README.md"
+    text = tree.text_of(path)
+    if text is None:
+        return
+    words = _defined_words(tree)
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.lstrip().startswith("|"):
+            continue
+        for code in re.findall(r"`([^`]+)`", line):
+            message = _missing(tree, words, code)
+            if message:
+                yield path, number, message, False
+
+
+def _missing(tree, words, code):
+    if "/" in code and re.fullmatch(r"[\w./-]+", code):
+        known = any(p == code or p == "stack/" + code or p.startswith(code.rstrip("/") + "/") or
+                    p.startswith("stack/" + code.rstrip("/") + "/") or
+                    os.path.splitext(p)[0] in (code, "stack/" + code) for p in tree.paths)
+        return None if known else f"`{code}` does not exist"
+    if re.fullmatch(r"[\w:~]+(\(.*\))?", code) and ("(" in code or "::" in code):
+        for word in re.sub(r"\(.*\)", "", code).split("::"):
+            if word and word not in words:
+                return f"no function `{code}` in the sources"
+    elif re.fullmatch(r"\w+\.(?:cc|h)", code):
+        if not any(os.path.basename(p) == code for p in tree.paths):
+            return f"`{code}` does not exist"
+    return None
+
+
+def _keys(table, out):
+    for key, value in table.items():
+        out.add(key)
+        for inner in value if isinstance(value, list) else [value]:
+            if isinstance(inner, dict):
+                _keys(inner, out)
+    return out
+
+
+def _named_keys(table):
+    """Tables whose names the user chooses: [port.NAME] and the like; their names are no keys."""
+    names = set()
+    for outer in ("port", "interface"):
+        inner = table.get(outer)
+        if isinstance(inner, dict):
+            names.update(name for name, value in inner.items() if isinstance(value, dict))
+    return names
+
+
+def undocumented_keys(tree):
+    readme = tree.text_of("config/README.md")
+    configs = sorted(p for p in tree.paths if re.fullmatch(r"config/[^/]+\.toml", p))
+    if not configs and readme is None:
+        return
+    documented = set(re.findall(r"\w+", readme or ""))
+    for path in configs:
+        text = tree.text_of(path)
+        try:
+            table = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            yield path, 1, f"not TOML: {error}", False
+            continue
+        for key in sorted(_keys(table, set()) - _named_keys(table) - documented):
+            line = text[:max(text.find(key), 0)].count("\n") + 1
+            yield path, line, f"key `{key}` is missing in config/README.md", False
+    for source in tree.cpp_in("stack/api"):
+        if source.name.startswith("config"):
+            yield from _undocumented_in_code(source, documented)
+
+
+def _undocumented_in_code(source, documented):
+    """Keys in the code: the first text of an entry of a table, `{"key", ...`."""
+    for match in re.finditer(r'\{\s*"([a-z][a-z0-9_.]*)"\s*,', source.cpp.with_strings):
+        for key in match.group(1).split("."):
+            if key not in documented:
+                line = source.line_of(match.start())
+                yield source.path, line, f"key `{key}` is missing in config/README.md", False
+
+
+def untested_musts(tree):
+    tested = set()
+    for path in tree.paths:
+        if path.startswith("tests/") and not path.startswith("tests/tidy/"):
+            tested.update(_MUST.findall(tree.text_of(path)))
+    seen = set()
+    for source in tree.cpp_in("stack"):
+        for match in _MUST.finditer(source.text):
+            label = match.group(0)
+            if label not in tested and label not in seen:
+                seen.add(label)
+                yield source.path, source.line_of(match.start()), f"no test cites {label}", True
+
+
+TREE_RULES = (unbuilt_sources, tests_without_source, thirty_second_table, undocumented_keys,
+              untested_musts)
