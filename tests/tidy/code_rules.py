@@ -22,7 +22,8 @@ _FORBIDDEN = (
     (re.compile(r"\b(?:malloc|calloc|realloc|strdup)\s*\("), "malloc"),
     (re.compile(r"\bstd\s*::\s*function\b"), "std::function"),
     (re.compile(r"\b(?:shared_ptr|make_shared)\b"), "shared_ptr"),
-    (re.compile(r"\b(?:s?rand|s?random)\s*\(|\bstd\s*::\s*(?:mt19937\w*|random_device)\b"), "rand"),
+    (re.compile(r"\b(?:s?rand|s?random)\s*\(|\bstd\s*::\s*(?:mt19937\w*|random_device)\b"),
+     "rand"),
     (re.compile(r"\bunordered_(?:map|set)\b"), "std::unordered_map"),
 )
 _CLOCK = re.compile(
@@ -103,7 +104,7 @@ def includes(source):
 
 
 def rte_names(source):
-    """DPDK outside drivers/, except in a file that says on its first lines which library it wraps."""
+    """DPDK outside drivers/, except in a file whose first lines say which library it wraps."""
     if not source.is_cpp or not source.is_in("stack", "epoll", "apps"):
         return
     head = "\n".join(source.lines[:4])

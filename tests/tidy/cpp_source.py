@@ -1,4 +1,4 @@
-# cpp_source.py - a C++ file as the tidy test sees it: comments blanked, blocks found, functions measured.
+# cpp_source.py - a C++ file as the tidy test sees it: comments blanked, functions measured.
 import re
 
 _SKIP = re.compile(
@@ -16,6 +16,7 @@ _NOT_A_NAME = {
 }
 _CONTROL = re.compile(r"^\s*(?:else\b\s*)?(?:if|for|while|do|switch|else|try|catch)\b")
 _CONTAINER = re.compile(r"\b(?:namespace|class|struct|union|enum|extern)\b")
+_MEMBER = re.compile(r"\)[\s\w]*(?<!:):(?!:)(?:.|\n)*[\w>]\s*$")  # `X() : a_{`, of a constructor
 _CALLABLE = re.compile(
     r"((?!operator\b)~?[A-Za-z_]\w*|operator\s*[^\s\w(]+|operator\s*\(\s*\))\s*\("
 )
@@ -53,7 +54,7 @@ class Function:
 
 class _Block:
     def __init__(self, kind, start, head="", control=0):
-        self.kind = kind  # "container", "function", "block"
+        self.kind = kind  # container, function, block, member
         self.start = start
         self.head = head
         self.control = control  # control blocks around and including this one, within its function
@@ -119,6 +120,8 @@ def _classify(head, parent):
         before_parenthesis = head.split("(", 1)[0]
         if "=" in before_parenthesis and "operator" not in before_parenthesis:
             return "block"
+        if _MEMBER.search(head):
+            return "member"
         found = signature(head)
         if found and not re.match(r"\s*(?:typedef\s+)?(?:class|enum|union|namespace)\b", head):
             return "function"
@@ -185,13 +188,7 @@ class _Scanner:
             self._record(block, at, deepest)
         elif self.stack:
             self.stack[-1].deepest = max(self.stack[-1].deepest, deepest)
-        braces_of_a_member = block.kind == "block" and self._initialises_a_member(block, at)
-        self.head_start = block.start if self.parens or braces_of_a_member else at + 1
-
-    def _initialises_a_member(self, block, at):
-        """`X() : a_{1}, b_{2} {`: the braces belong to the head of a constructor."""
-        return bool(self.stack[-1].kind == "container" and ")" in block.head and
-                    re.match(r"\s*[,{]", self.code[at + 1:at + 40]))
+        self.head_start = block.start if self.parens or block.kind == "member" else at + 1
 
     def _record(self, block, at, deepest):
         found = signature(block.head)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# tidy.py - the style as a test: sizes, include directions, clocks, forbidden names, dead files, promises.
+# tidy.py - the style as a test: sizes, include directions, clocks, forbidden names, promises.
 """Prints `file:line: message` for every breach and exits 1 on any; warnings do not fail."""
 import argparse
 import os

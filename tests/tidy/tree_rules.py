@@ -1,4 +1,4 @@
-# tree_rules.py - the rules that look at the whole tree: yield (path, line, message, is it a warning).
+# tree_rules.py - the rules about the whole tree: yield (path, line, message, is it a warning).
 import os
 import re
 import tomllib
