@@ -8,8 +8,9 @@ namespace pollux {
 void set_check_note(const char* note);
 }  // namespace pollux
 
-#define CHECK(condition) \
-  (__builtin_expect(!!(condition), 1) ? void() : ::pollux::check_failed(__FILE__, __LINE__, #condition))
+#define CHECK(condition)                       \
+  (__builtin_expect(!!(condition), 1) ? void() \
+                                      : ::pollux::check_failed(__FILE__, __LINE__, #condition))
 #ifdef POLLUX_DEBUG
 #define DCHECK(condition) CHECK(condition)
 #else

@@ -6,32 +6,32 @@
 namespace pollux {
 
 // Written inside one Stack's entry; read from anywhere (a torn read costs a reader, not the stack).
-#define POLLUX_COUNTERS(X)                                                  \
-  X(rx_packets, "packets received from all devices")                        \
-  X(rx_bytes, "octets received from all devices")                           \
-  X(tx_packets, "packets given to all devices")                             \
-  X(tx_bytes, "octets given to all devices")                                \
-  X(tx_refused, "packets a device refused for the time being")              \
-  X(loopback_packets, "packets turned around inside the stack")             \
-  X(softirq_polls, "polls done by the softirq thread")                      \
-  X(busy_polls, "polls done by waiting threads")                            \
-  X(sleeps, "times a waiting thread slept in the kernel")                   \
-  X(tcp_segments_in, "segments that reached TCP")                           \
-  X(tcp_segments_out, "segments TCP sent")                                  \
-  X(tcp_retransmitted, "segments sent again")                               \
-  X(tcp_resets_out, "RSTs sent")                                            \
-  X(tcp_active_opens, "connections asked for")                              \
-  X(tcp_passive_opens, "connections accepted from the wire")                \
+#define POLLUX_COUNTERS(X)                                                       \
+  X(rx_packets, "packets received from all devices")                             \
+  X(rx_bytes, "octets received from all devices")                                \
+  X(tx_packets, "packets given to all devices")                                  \
+  X(tx_bytes, "octets given to all devices")                                     \
+  X(tx_refused, "packets a device refused for the time being")                   \
+  X(loopback_packets, "packets turned around inside the stack")                  \
+  X(softirq_polls, "polls done by the softirq thread")                           \
+  X(busy_polls, "polls done by waiting threads")                                 \
+  X(sleeps, "times a waiting thread slept in the kernel")                        \
+  X(tcp_segments_in, "segments that reached TCP")                                \
+  X(tcp_segments_out, "segments TCP sent")                                       \
+  X(tcp_retransmitted, "segments sent again")                                    \
+  X(tcp_resets_out, "RSTs sent")                                                 \
+  X(tcp_active_opens, "connections asked for")                                   \
+  X(tcp_passive_opens, "connections accepted from the wire")                     \
   X(tcp_listen_overflows, "handshakes dropped because an accept queue was full") \
-  X(tcp_syn_dropped, "SYNs dropped because too many handshakes were open")  \
-  X(tcp_timeouts, "retransmission timeouts")                                \
-  X(tcp_challenge_acks, "challenge ACKs sent (RFC 5961)")                   \
-  X(tcp_no_memory, "segments or connections refused for want of memory")    \
-  X(udp_datagrams_in, "datagrams delivered to sockets")                     \
-  X(udp_datagrams_out, "datagrams sent")                                    \
-  X(udp_queue_full, "datagrams dropped because a socket's queue was full")  \
-  X(icmp_in, "ICMP messages received")                                      \
-  X(icmp_out, "ICMP messages sent")                                         \
+  X(tcp_syn_dropped, "SYNs dropped because too many handshakes were open")       \
+  X(tcp_timeouts, "retransmission timeouts")                                     \
+  X(tcp_challenge_acks, "challenge ACKs sent (RFC 5961)")                        \
+  X(tcp_no_memory, "segments or connections refused for want of memory")         \
+  X(udp_datagrams_in, "datagrams delivered to sockets")                          \
+  X(udp_datagrams_out, "datagrams sent")                                         \
+  X(udp_queue_full, "datagrams dropped because a socket's queue was full")       \
+  X(icmp_in, "ICMP messages received")                                           \
+  X(icmp_out, "ICMP messages sent")                                              \
   X(arp_conflicts, "another host claimed one of our addresses")
 
 struct Counters {

@@ -8,12 +8,13 @@
 
 namespace pollux {
 namespace {
-// 64 pauses of 11 ns, 0.7 us: a holder usually leaves within that; spinning longer starves the other
-// side when both share a core (0.4 to 287 ms measured with a pure spin lock).
+// 64 pauses of 11 ns, 0.7 us: a holder usually leaves within that; spinning longer starves the
+// other side when both share a core (0.4 to 287 ms measured with a pure spin lock).
 constexpr int kSpins = 64;
 
 long futex(std::atomic<std::uint32_t>& word, int op, std::uint32_t value) {
-  return ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), op, value, nullptr, nullptr, 0);
+  return ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), op, value, nullptr, nullptr,
+                   0);
 }
 }  // namespace
 

@@ -31,7 +31,8 @@ class Entry {
   void leave() {
     DCHECK(is_entered());
     inside_.store(nullptr, std::memory_order_relaxed);
-    if (mode_ == ThreadMode::shared && word_.exchange(kFree, std::memory_order_release) == kWaited) wake_one();
+    if (mode_ == ThreadMode::shared && word_.exchange(kFree, std::memory_order_release) == kWaited)
+      wake_one();
   }
   // By the calling thread.
   bool is_entered() const { return inside_.load(std::memory_order_relaxed) == this_thread(); }

@@ -17,7 +17,8 @@ class IpAddress {
   static constexpr IpAddress v4(std::uint32_t host_order) {
     IpAddress a;
     a.octet_[10] = a.octet_[11] = 0xff;
-    for (unsigned i = 0; i < 4; ++i) a.octet_[12 + i] = static_cast<std::uint8_t>(host_order >> (24 - 8 * i));
+    for (unsigned i = 0; i < 4; ++i)
+      a.octet_[12 + i] = static_cast<std::uint8_t>(host_order >> (24 - 8 * i));
     return a;
   }
   static constexpr IpAddress v4(unsigned a, unsigned b, unsigned c, unsigned d) {
@@ -39,7 +40,9 @@ class IpAddress {
   }
   constexpr bool is_unspecified() const { return *this == IpAddress() || *this == any_v4(); }
   constexpr bool is_loopback() const { return is_v4() && v4_bits() >> 24 == 127; }
-  constexpr bool is_multicast() const { return is_v4() ? v4_bits() >> 28 == 0xe : octet_[0] == 0xff; }
+  constexpr bool is_multicast() const {
+    return is_v4() ? v4_bits() >> 28 == 0xe : octet_[0] == 0xff;
+  }
   constexpr bool is_limited_broadcast() const { return is_v4() && v4_bits() == 0xffffffff; }
   constexpr const std::array<std::uint8_t, 16>& octets() const { return octet_; }
   friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) = default;

@@ -105,8 +105,8 @@ using Result = Expected<T, Errno>;
 }  // namespace pollux
 
 // Leaves the function with the error of `expression`, a Result, if it has one.
-#define RETURN_IF_ERROR(expression)                        \
-  do {                                                     \
+#define RETURN_IF_ERROR(expression)                                         \
+  do {                                                                      \
     if (auto result_ = (expression); !result_.ok()) return result_.error(); \
   } while (false)
 #define POLLUX_CONCAT_(a, b) a##b

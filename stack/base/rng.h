@@ -27,7 +27,9 @@ class Rng {
     return static_cast<std::uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64);
   }
   // True with the given probability, 0.0 to 1.0.
-  bool chance(double probability) { return static_cast<double>(next() >> 11) * 0x1.0p-53 < probability; }
+  bool chance(double probability) {
+    return static_cast<double>(next() >> 11) * 0x1.0p-53 < probability;
+  }
 
  private:
   static std::uint64_t split_mix(std::uint64_t& seed) {

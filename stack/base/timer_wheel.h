@@ -2,8 +2,8 @@
 #pragma once
 
 #include <array>
-#include <boost/intrusive/list_hook.hpp>
 #include <boost/intrusive/list.hpp>
+#include <boost/intrusive/list_hook.hpp>
 #include <cstdint>
 
 #include "stack/base/instant.h"
@@ -24,8 +24,8 @@ class Timer : public boost::intrusive::list_base_hook<
 };
 
 // Ticks of 2^16 ns (65.5 us); kLevels levels of 64 slots reach 2^(16+6*kLevels) ns. Never early: a
-// timer fires at the first advance() at or after its deadline. Later than the reach, it waits in the
-// last level and is placed again. arm and disarm are O(1).
+// timer fires at the first advance() at or after its deadline. Later than the reach, it waits in
+// the last level and is placed again. arm and disarm are O(1).
 class TimerWheel {
  public:
   explicit TimerWheel(Instant now);
@@ -45,8 +45,8 @@ class TimerWheel {
     }
     return fired;
   }
-  // No timer fires before it; at most one tick earlier than the earliest deadline within one turn of
-  // the level it stands in. never() if no timer is armed.
+  // No timer is due before it. Exact while few timers share a slot; otherwise the begin of the slot
+  // (a wait then looks once too often). never() if no timer is armed.
   Instant next_deadline() const;
   bool empty() const;
 
@@ -57,9 +57,12 @@ class TimerWheel {
   static constexpr unsigned kLevels = 6;
   using List = boost::intrusive::list<Timer, boost::intrusive::constant_time_size<false>>;
 
+  static constexpr unsigned kExactUpTo = 16;
+
   void collect_due(Instant now);
+  void take_due_of_this_tick(List& list, Instant now);
   void place(Timer& timer);
-  void cascade(unsigned level);
+  bool find_next(unsigned& level, std::int64_t& tick) const;
 
   std::array<std::array<List, kSlots>, kLevels> slots_;
   // Bit s: slot s may hold a timer. Set by arm, cleared when the slot is found empty.

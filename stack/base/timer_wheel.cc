@@ -1,0 +1,111 @@
+// timer_wheel.cc - placing timers by the highest digit in which their tick differs from now's.
+#include "stack/base/timer_wheel.h"
+
+#include <bit>
+
+namespace pollux {
+namespace {
+
+constexpr std::int64_t kReach = std::int64_t{1} << 36;  // ticks within one turn of the last level
+
+constexpr std::int64_t slot_mask(unsigned level) {
+  return (std::int64_t{1} << (6 * (level + 1))) - 1;
+}
+
+}  // namespace
+
+TimerWheel::TimerWheel(Instant now) : tick_(now.to_ns() >> kTickShift) {}
+
+void TimerWheel::arm(Timer& timer, Instant deadline) {
+  timer.disarm();
+  timer.deadline_ = deadline;
+  place(timer);
+}
+
+void TimerWheel::place(Timer& timer) {
+  std::int64_t tick = timer.deadline_.to_ns() >> kTickShift;
+  if (tick < tick_) tick = tick_;
+  const std::int64_t last = tick_ | (kReach - 1);
+  if (tick > last) tick = last;  // beyond the reach: placed again when the last level turns
+  const auto differing = static_cast<std::uint64_t>((tick ^ tick_) | (kSlots - 1));
+  const unsigned level = (63u - static_cast<unsigned>(std::countl_zero(differing))) / kSlotBits;
+  const auto slot = static_cast<unsigned>(tick >> (kSlotBits * level)) & (kSlots - 1);
+  slots_[level][slot].push_back(timer);
+  occupied_[level] |= std::uint64_t{1} << slot;
+}
+
+// The first slot at or after now that may hold a timer: its level, and the tick it begins at.
+bool TimerWheel::find_next(unsigned& level, std::int64_t& tick) const {
+  for (level = 0; level < kLevels; ++level) {
+    const unsigned shift = kSlotBits * level;
+    const auto current = static_cast<unsigned>(tick_ >> shift) & (kSlots - 1);
+    while (const std::uint64_t ahead = occupied_[level] & (~std::uint64_t{0} << current)) {
+      const auto slot = static_cast<unsigned>(std::countr_zero(ahead));
+      if (slots_[level][slot].empty()) {
+        occupied_[level] &= ~(std::uint64_t{1} << slot);
+        continue;
+      }
+      tick = (tick_ & ~slot_mask(level)) | (std::int64_t{slot} << shift);
+      return true;
+    }
+  }
+  return false;
+}
+
+void TimerWheel::collect_due(Instant now) {
+  const std::int64_t now_tick = now.to_ns() >> kTickShift;
+  unsigned level = 0;
+  std::int64_t tick = 0;
+  while (find_next(level, tick) && tick <= now_tick) {
+    if (tick > tick_) tick_ = tick;
+    const auto slot = static_cast<unsigned>(tick >> (kSlotBits * level)) & (kSlots - 1);
+    List& list = slots_[level][slot];
+    if (level > 0) {
+      List timers;
+      timers.swap(list);
+      while (!timers.empty()) {
+        Timer& timer = timers.front();
+        timers.pop_front();
+        place(timer);
+      }
+    } else if (tick < now_tick) {
+      due_.splice(due_.end(), list);
+    } else {
+      take_due_of_this_tick(list, now);
+      break;
+    }
+  }
+  if (now_tick > tick_) tick_ = now_tick;
+}
+
+void TimerWheel::take_due_of_this_tick(List& list, Instant now) {
+  for (auto it = list.begin(); it != list.end();) {
+    Timer& timer = *it++;
+    if (timer.deadline_ > now) continue;
+    timer.disarm();
+    due_.push_back(timer);
+  }
+}
+
+Instant TimerWheel::next_deadline() const {
+  if (!due_.empty()) return due_.front().deadline_;
+  unsigned level = 0;
+  std::int64_t tick = 0;
+  if (!find_next(level, tick)) return Instant::never();
+  const auto slot = static_cast<unsigned>(tick >> (kSlotBits * level)) & (kSlots - 1);
+  Instant first = Instant::never();
+  unsigned looked_at = 0;
+  for (const Timer& timer : slots_[level][slot]) {
+    if (++looked_at > kExactUpTo) return Instant::from_ns(tick << kTickShift);
+    first = earlier(first, timer.deadline_);
+  }
+  return first;
+}
+
+bool TimerWheel::empty() const {
+  unsigned level = 0;
+  std::int64_t tick = 0;
+  return due_.empty() && !find_next(level, tick);
+}
+
+}  // namespace pollux

@@ -1,0 +1,109 @@
+// timer_wheel_test.cc - never early, never lost, compared with a sorted list.
+#include "stack/base/timer_wheel.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "stack/base/rng.h"
+
+namespace pollux {
+namespace {
+
+struct Recorded : Timer {
+  bool fired = false;
+};
+
+TEST(TimerWheel, fires_at_the_first_advance_at_or_after_its_deadline) {
+  TimerWheel wheel(Instant::from_ns(5));
+  Recorded timer;
+  const Instant deadline = Instant::from_ns(0) + Duration::ms(200);
+  wheel.arm(timer, deadline);
+  const auto fire = [](Timer& t) { static_cast<Recorded&>(t).fired = true; };
+  wheel.advance(deadline - Duration::ns(1), 100, fire);
+  EXPECT_FALSE(timer.fired);
+  EXPECT_EQ(wheel.next_deadline(), deadline);
+  wheel.advance(deadline, 100, fire);
+  EXPECT_TRUE(timer.fired);
+  EXPECT_TRUE(wheel.empty());
+}
+
+TEST(TimerWheel, a_deadline_in_the_past_fires_at_the_next_advance) {
+  TimerWheel wheel(Instant::from_ns(0) + Duration::seconds(10));
+  Recorded timer;
+  wheel.arm(timer, Instant::from_ns(1));
+  wheel.advance(Instant::from_ns(0) + Duration::seconds(10), 100,
+                [](Timer& t) { static_cast<Recorded&>(t).fired = true; });
+  EXPECT_TRUE(timer.fired);
+}
+
+TEST(TimerWheel, limit_leaves_the_rest_due) {
+  TimerWheel wheel(Instant{});
+  std::vector<std::unique_ptr<Recorded>> timers;
+  for (int i = 0; i < 10; ++i) {
+    timers.push_back(std::make_unique<Recorded>());
+    wheel.arm(*timers.back(), Instant::from_ns(1000));
+  }
+  unsigned fired = 0;
+  EXPECT_EQ(wheel.advance(Instant::from_ns(2000), 4, [&](Timer&) { ++fired; }), 4u);
+  EXPECT_EQ(fired, 4u);
+  EXPECT_LE(wheel.next_deadline(), Instant::from_ns(2000));
+  EXPECT_EQ(wheel.advance(Instant::from_ns(2000), 100, [&](Timer&) { ++fired; }), 6u);
+}
+
+TEST(TimerWheel, fire_may_rearm_and_destroy) {
+  TimerWheel wheel(Instant{});
+  auto first = std::make_unique<Recorded>();
+  auto second = std::make_unique<Recorded>();
+  wheel.arm(*first, Instant::from_ns(10));
+  wheel.arm(*second, Instant::from_ns(20));
+  unsigned fired = 0;
+  wheel.advance(Instant::from_ns(1'000'000), 100, [&](Timer& t) {
+    ++fired;
+    second.reset();
+    if (fired == 1) wheel.arm(t, Instant::from_ns(2'000'000));
+  });
+  EXPECT_EQ(fired, 1u);
+  wheel.advance(Instant::from_ns(2'000'000), 100, [&](Timer&) { ++fired; });
+  EXPECT_EQ(fired, 2u);
+}
+
+// Random arms, moves, disarms and jumps of the clock from nanoseconds to days.
+TEST(TimerWheel, agrees_with_a_sorted_list) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Rng rng(seed);
+    Instant now = Instant::from_ns(static_cast<std::int64_t>(rng.below(1'000'000'000'000)));
+    TimerWheel wheel(now);
+    std::vector<std::unique_ptr<Recorded>> timers;
+    for (int i = 0; i < 50; ++i) timers.push_back(std::make_unique<Recorded>());
+    for (int step = 0; step < 4000; ++step) {
+      Recorded& timer = *timers[rng.below(timers.size())];
+      const auto span = std::int64_t{1} << rng.below(55);
+      if (rng.chance(0.5)) {
+        timer.fired = false;
+        wheel.arm(timer, now + Duration::ns(static_cast<std::int64_t>(
+                                   rng.below(static_cast<std::uint64_t>(span)))));
+      } else if (rng.chance(0.1)) {
+        timer.disarm();
+      }
+      Instant first = Instant::never();
+      for (const auto& t : timers) {
+        if (t->is_armed()) first = earlier(first, t->deadline());
+      }
+      ASSERT_LE(wheel.next_deadline(), first) << "seed " << seed;
+      if (rng.chance(0.3)) now = now + Duration::ns(static_cast<std::int64_t>(rng.below(1u << 24)));
+      if (rng.chance(0.05) && !first.is_never()) now = first < now ? now : first;
+      wheel.advance(now, 1000, [&](Timer& t) {
+        ASSERT_LE(t.deadline(), now);
+        static_cast<Recorded&>(t).fired = true;
+      });
+      for (const auto& t : timers) {
+        ASSERT_FALSE(t->is_armed() && t->deadline() <= now) << "seed " << seed << " step " << step;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pollux
