@@ -86,7 +86,7 @@ class Text {
 class TextMemory {
  public:
   using Allocate = Text (*)(void* context);
-  TextMemory(Allocate allocate, void* context) : allocate_(allocate), context_(context) {}
+  TextMemory(Allocate function, void* context) : allocate_(function), context_(context) {}
   Text allocate() const { return allocate_(context_); }  // empty when the memory is exhausted
 
  private:

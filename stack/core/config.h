@@ -1,0 +1,58 @@
+// config.h - Config: what config/README.md documents, as plain data; parsed in stack/api/config.cc.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "epoll/busy_poll.h"
+#include "stack/base/entry.h"
+#include "stack/base/ip_address.h"
+#include "stack/tcp/shared.h"
+
+namespace pollux {
+
+struct PortConfig {
+  std::string name;
+  std::string device;  // a DPDK device: "net_tap0,iface=plx0", a PCI address
+  std::vector<Prefix> addresses;
+  std::optional<IpAddress> gateway;
+  std::optional<Prefix> kernel_address;  // given to the kernel's end (TAP)
+  std::uint16_t mtu = 0;                 // 0: the device's
+  std::uint16_t vlan = 0;                // 0: untagged
+  std::uint16_t descriptors = 1024;
+  bool checksum_offload = true;
+  bool tso = true;
+  bool rx_interrupts = true;
+  std::string impair_rx;  // "loss=0.01,delay=5ms"
+  std::string impair_tx;
+  std::uint64_t impair_seed = 1;
+  std::string capture;  // a pcap file
+};
+
+struct Config {
+  ThreadMode threads = ThreadMode::shared;
+  std::uint32_t packets = 4096;
+  std::uint32_t descriptors = 65536;
+  std::uint32_t sockets = 65536;
+  std::uint32_t connections = 65536;
+  std::uint32_t listeners = 1024;
+  std::uint32_t time_waits = 32768;
+  std::uint32_t epoll_sets = 16384;
+  std::uint32_t epoll_watches = 262144;
+  std::uint32_t kernel_files = 16384;
+  std::uint32_t neighbours = 1024;
+  std::uint32_t memory_mb = 0;
+  bool hugepages = true;
+  std::string log = "error";
+  BusyPollParams busy_poll{.busy_poll_usecs = 50, .busy_poll_budget = 8, .prefer_busy_poll = false};
+  std::uint32_t poll_ceiling_usecs =
+      1000;  // longest pause between polls of a device without interrupts
+  std::uint32_t softirq_usecs =
+      10000;  // the softirq thread takes over after so long without a poll
+  tcp::TcpConfig tcp;
+  std::vector<PortConfig> ports;
+};
+
+}  // namespace pollux
