@@ -101,8 +101,7 @@ void EchoServer::accept_all() {
     const int fd = plx_accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK);
     if (fd < 0) {
       // Out of descriptors or memory: leave the rest in the backlog until a connection ends.
-      const bool full =
-          errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+      const bool full = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
       if (full && watch(listener_, 0, EPOLL_CTL_MOD)) accepting_ = false;
       return;
     }
@@ -119,8 +118,7 @@ void EchoServer::echo_datagrams() {
     sockaddr_storage from{};
     socklen_t length = sizeof from;
     auto* address = reinterpret_cast<sockaddr*>(&from);
-    const ssize_t n =
-        plx_recvfrom(datagrams_, buffer_.data(), buffer_.size(), 0, address, &length);
+    const ssize_t n = plx_recvfrom(datagrams_, buffer_.data(), buffer_.size(), 0, address, &length);
     if (n < 0) return;
     plx_sendto(datagrams_, buffer_.data(), static_cast<std::size_t>(n), 0, address, length);
   }

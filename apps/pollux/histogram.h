@@ -8,8 +8,9 @@
 
 namespace pollux::tool {
 
-// Values below 256 have a bucket each; above, every octave is divided into 128 equal buckets. Values
-// beyond 2^40 ns (18 minutes) are counted in the last bucket. A plain value: copy it, merge it.
+// Values below 256 have a bucket each; above, every octave is divided into 128 equal buckets.
+// Values beyond 2^40 ns (18 minutes) are counted in the last bucket. A plain value: copy it, merge
+// it.
 class Histogram {
  public:
   static constexpr unsigned kSubBits = 7;
@@ -29,8 +30,10 @@ class Histogram {
   std::uint64_t min() const { return count_ == 0 ? 0 : min_; }
   std::uint64_t max() const { return max_; }
   double mean() const;
-  // The smallest recorded value (to the bucket's middle) that `percent` of all values do not exceed.
+  // The smallest recorded value (to the bucket's middle) that `percent` of all values do not
+  // exceed.
   std::uint64_t percentile(double percent) const;
+  std::uint64_t count_in(std::size_t bucket) const { return counts_[bucket]; }
   // How many values lie in buckets whose lowest value is in [low, high).
   std::uint64_t count_between(std::uint64_t low, std::uint64_t high) const;
 

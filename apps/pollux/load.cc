@@ -63,8 +63,8 @@ bool Load::run(LoadResult& result) {
 
   const std::uint64_t begin = monotonic_ns();
   measure_from_ = begin + to_ns(options_.warmup_s);
-  measure_until_ = options_.count != 0 ? ~std::uint64_t{0}
-                                       : measure_from_ + to_ns(options_.duration_s);
+  measure_until_ =
+      options_.count != 0 ? ~std::uint64_t{0} : measure_from_ + to_ns(options_.duration_s);
   next_tick_ = begin + kTickNs;
   next_progress_ = begin + kProgressNs;
   const bool done = loop();

@@ -38,7 +38,8 @@ struct LoadResult {
   std::uint64_t corrupt = 0;  // answers that differ from what was sent
 };
 
-// One connection. A TCP request is `size` octets of one pattern, so what is unsent is only a number.
+// One connection. A TCP request is `size` octets of one pattern, so what is unsent is only a
+// number.
 struct Flow {
   struct Request {
     std::uint64_t start = 0;
