@@ -1,34 +1,194 @@
 // tcp.h - Tcp: one world's TCP: octets and segments, demultiplexing, timers, output_pending.
-// The only part of stack/tcp that knows Packet and the wire.
+// RFC 9293 3.10. The only part of stack/tcp that knows Packet and the wire.
 #pragma once
 
-// SKETCH of the calls that stack/core and stack/socket use; complete it.
+#include <cstdint>
+#include <optional>
+
+#include "drivers/packet.h"
+#include "drivers/packet_pool.h"
+#include "stack/base/ring.h"
+#include "stack/base/slab_pool.h"
+#include "stack/base/timer_wheel.h"
+#include "stack/tcp/closed.h"
+#include "stack/tcp/connection.h"
+#include "stack/tcp/demux.h"
+#include "stack/tcp/isn.h"
+#include "stack/tcp/listener.h"
+#include "stack/tcp/ports.h"
+#include "stack/tcp/shared.h"
+#include "stack/tcp/time_wait.h"
+#include "stack/wire/drop.h"
 
 namespace pollux::tcp {
 
-// struct Arrival { FourTuple tuple; Segment segment; };
+// Every pool of one world, sized at start (D7).
+struct TcpLimits {
+  std::uint32_t connections = 65536;
+  std::uint32_t listeners = 1024;
+  std::uint32_t time_waits = 32768;
+  std::uint32_t replies = 256;       // RSTs and ACKs of no connection, between two flushes
+  std::uint32_t max_backlog = 4096;  // net.core.somaxconn
+};
+
+// What the IP layer says of an arriving packet.
+struct Carrier {
+  IpAddress source;
+  IpAddress destination;
+  std::uint8_t tos = 0;
+  bool is_broadcast = false;  // in a broadcast or multicast packet or frame
+};
+
+struct Arrival {
+  FourTuple tuple;
+  Segment segment;
+};
+
+// What the device does for a packet that leaves; loopback: checksum_by_device, and mark it valid.
+struct TxContext {
+  bool checksum_by_device = false;
+  bool segmentation_by_device = false;
+};
+// `offload` has all but link_length and ipv4_checksum; empty packet: no memory, counted.
+struct Encoded {
+  Packet packet;  // starts at the TCP header, with head room for IP and link
+  TxOffload offload;
+};
+
+// A connect(2). tuple.local.port 0: choose one. `port`: what bind gave, or null.
+struct ActiveOpen {
+  FourTuple tuple;
+  PortUse* port = nullptr;
+  PortSharing sharing;
+  UserOptions options;
+  std::uint16_t mtu = 1500;  // of the path, octets of an IP packet
+};
+
+// The transport part of the packet that an ICMP error quotes, seen from here. RFC 5927 4.1.
+struct QuotedSegment {
+  FourTuple tuple;
+  SeqNum seq;
+};
+
+// With several queues: whether answers to this tuple come to this world's queue.
+struct Steering {
+  bool (*is_ours)(const void* context, const FourTuple& tuple) = nullptr;
+  const void* context = nullptr;
+};
+
+// Owned by the Stack. Every Connection, Listener and TimeWait of the Stack lives here; a Connection
+// is destroyed in one place (Tcp::settle) when neither the protocol nor a user holds it any longer.
 //
-// class Tcp {
-//  public:
-//   Tcp(const TcpConfig&, const TcpLimits& {connections, listeners, time_waits}, PacketPool&, Rng&, const Secret&, Counters&, Instant now);
-//   --- arriving; `packet` starts at the TCP header (ip pulled)
-//   Accepted<Arrival> decode(const IpInfo&, Packet);
-//   Connection* find_connection(const FourTuple&);      // incl. half-open ones of listeners
-//   TimeWait* find_time_wait(const FourTuple&);
-//   Listener* find_listener(const Endpoint& local);      // exact address first, then wildcard
-//   void segment_arrives_closed(const FourTuple&, const Segment&);   // RFC 9293 3.10.7.1: queues a RST
-//   --- user
-//   Result<Connection*> open_active(const FourTuple&, const UserOptions&, Instant now);
-//   Result<Listener*> open_passive(const Endpoint& local, ..., unsigned backlog);
-//   Result<std::uint16_t> ephemeral_port(local address, remote endpoint, ...)   // RFC 6056
-//   Result<void> bind / unbind of local ports with SO_REUSEADDR / SO_REUSEPORT rules as Linux
-//   void release(Connection&);   // the user has let go
-//   --- leaving
-//   Connection* next_pending();  // a connection linked to output_pending
-//   Packet encode(const FourTuple&, const Segment&, Connection* for text, const TxContext& {caps, mtu});
-//   bool pop_reply(Reply& out);  // RSTs and ACKs of no connection (closed, time-wait)
-//   --- time
-//   Instant next_timeout() const; void advance_timers(Instant now, visitor)
-// };
+// After anything happened to a Connection (a segment, a timeout, an ICMP error, a user call, its
+// last next_segment), first take its events, then call settle: it may be gone afterwards.
+class Tcp {
+ public:
+  struct Parts {
+    PacketPool& pool;
+    Ports& ports;  // the process's
+    Rng& rng;
+    Counters& counters;
+  };
+  Tcp(const TcpConfig& config, const TcpLimits& limits, const Parts& parts, const Secret& secret,
+      Instant now);
+  ~Tcp();
+
+  // --- arriving. `packet` starts at the TCP header.
+  Accepted<Arrival> decode(const Carrier& carrier, Packet packet);
+  Connection* find_connection(const FourTuple& tuple) const { return demux_.find(tuple); }
+  TimeWait* find_time_wait(const FourTuple& tuple) const { return demux_.find_time_wait(tuple); }
+  Listener* find_listener(const FourTuple& tuple) const { return demux_.find_listener(tuple); }
+
+  // Before Connection::segment_arrives. False: dropped and counted: a half-open child whose
+  // listener cannot take it yet.
+  bool may_receive(const Connection& connection, const Segment& seg, Instant now) {
+    return !connection.links.listener || may_complete(connection, seg, now);
+  }
+  // The listener that takes the segment as the SYN of a new connection; null: all is done.
+  Listener* segment_arrives_time_wait(TimeWait& time_wait, const Segment& seg, Instant now);
+  // A SYN makes a half-open child. `mtu`: of the path back to the peer.
+  void segment_arrives_listen(Listener& listener, const FourTuple& tuple, const Segment& seg,
+                              std::uint16_t mtu, Instant now);
+  void segment_arrives_closed(const FourTuple& tuple, const Segment& seg);
+  // `transport`: at least 8 octets behind the quoted IP header, whose source and destination are
+  // given.
+  static std::optional<QuotedSegment> quoted_segment(const IpAddress& source,
+                                                     const IpAddress& destination,
+                                                     ConstBytes transport);
+
+  // --- user calls
+  // EADDRNOTAVAIL: the tuple is in use, or no ephemeral port is free. ENOBUFS: too many
+  // connections.
+  Result<Connection*> open_active(const ActiveOpen& open, Instant now);
+  // `port` from Ports::bind, still the caller's. EADDRINUSE; ENOBUFS.
+  Result<Listener*> open_passive(const Endpoint& local, PortUse& port, const UserOptions& options,
+                                 std::uint32_t backlog);
+  void set_backlog(Listener& listener, std::uint32_t backlog);
+  // EAGAIN. The caller is the connection's user from then on.
+  Result<Connection*> accept(Listener& listener);
+  // Half-open children vanish, connections that nobody accepted are reset. `listener` is gone.
+  void close(Listener& listener, Instant now);
+  // The user has let go (after close, or abort); settles. The connection may be gone.
+  void release(Connection& connection, Instant now);
+
+  // --- bookkeeping: arms the timer, hands TIME-WAIT to its block, leaves the demultiplexer at
+  // CLOSED, frees. Returns the listener that has one more connection to accept, or null.
+  Listener* settle(Connection& connection, Instant now);
+
+  // --- leaving. Pull next_segment until it is empty, encode each, then settle.
+  Connection* next_pending();
+  Encoded encode(Connection& connection, const Segment& seg, const TxContext& context);
+  std::optional<Reply> next_reply();
+  Encoded encode(const Reply& reply, const TxContext& context);
+
+  // --- time
+  Instant next_timeout() const;
+  // Calls visit(Connection&) after the timeout of each that was due; visit takes the events and
+  // settles. At most 1,024 at a time; the rest stay due.
+  template <typename Visit>
+  void advance_timers(Instant now, Visit&& visit) {
+    expire_time_waits(now);
+    wheel_.advance(now, 1024, [&](Timer& timer) {
+      if (Connection* connection = timer_fired(timer, now)) visit(*connection);
+    });
+  }
+
+  // --- the rest of the world
+  void set_steering(const Steering& steering) { steering_ = steering; }
+  void note_memory();  // once per burst: whether received text is to be copied out of its packets
+  Ports& ports() { return ports_; }
+  const TcpConfig& config() const { return shared_.config; }
+  std::uint32_t connections() const { return connections_.used(); }
+  std::uint32_t time_waits() const { return time_waits_.size(); }
+
+ private:
+  struct Handshake;
+
+  bool may_complete(const Connection& connection, const Segment& seg, Instant now);
+  Connection* create_connection(PortUse* port, const UserOptions& options);
+  void enter_demux(Connection& connection);
+  void leave_demux(Connection& connection);
+  void enter_time_wait(Connection& connection, Instant now);
+  void remove_time_wait(TimeWait& time_wait);
+  void arm(Connection& connection);
+  Connection* timer_fired(Timer& timer, Instant now);
+  void expire_time_waits(Instant now);
+  void reply(const FourTuple& tuple, Segment seg, std::uint8_t tos, std::uint8_t ttl);
+  Result<PortUse*> choose_port(const ActiveOpen& open, FourTuple& tuple, Instant now);
+  bool is_tuple_free(const FourTuple& tuple) const;
+
+  PacketPool& pool_;
+  Ports& ports_;
+  TcpLimits limits_;
+  Secret secret_;
+  Shared shared_;
+  SlabPool<Connection> connections_;
+  SlabPool<Listener> listeners_;
+  TimeWaits time_waits_;
+  Demux demux_;
+  Ring<Reply> replies_;
+  TimerWheel wheel_;
+  Steering steering_;
+};
 
 }  // namespace pollux::tcp

@@ -1,0 +1,33 @@
+// tcp_links.h - TcpLinks: where a Connection is listed and who still holds it; Tcp's bookkeeping.
+#pragma once
+
+#include <boost/intrusive/list_hook.hpp>
+#include <cstdint>
+
+#include "stack/base/instant.h"
+
+namespace pollux::tcp {
+
+class Connection;
+class Listener;
+struct PortUse;
+
+struct WaitingTag;
+// Half-open children and the accept queue: a child is on one of the two lists of its listener.
+using WaitingHook =
+    boost::intrusive::list_base_hook<boost::intrusive::tag<WaitingTag>,
+                                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+// A member of every Connection (Connection::links), written by Tcp only. A Connection is destroyed
+// when in_demux, has_user and listener are all false or null and it has nothing left to send.
+struct TcpLinks : WaitingHook {
+  Connection* hash_next = nullptr;  // in the demultiplexer
+  Listener* listener = nullptr;     // while half-open, or waiting to be accepted
+  PortUse* port = nullptr;          // the local port it holds while in_demux
+  Instant created;                  // of half-open children: when the SYN came
+  bool in_demux = false;
+  bool has_user = false;    // a socket refers to it
+  bool is_waiting = false;  // in the accept queue; otherwise, with a listener, half-open
+};
+
+}  // namespace pollux::tcp
