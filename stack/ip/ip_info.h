@@ -16,10 +16,10 @@ struct IpInfo {
   IpAddress source;
   IpAddress destination;
   std::uint8_t protocol = 0;
-  std::uint8_t tos = 0;        // DSCP and ECN
+  std::uint8_t tos = 0;  // DSCP and ECN
   std::uint8_t ttl = 0;
   InterfaceId interface = kNoInterface;
-  bool is_broadcast = false;   // to a broadcast or multicast address, or in such a frame
+  bool is_broadcast = false;       // to a broadcast or multicast address, or in such a frame
   std::uint8_t header_length = 0;  // octets that were pulled; they still stand in front of data()
 };
 

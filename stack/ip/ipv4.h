@@ -17,16 +17,18 @@ struct AcceptContext {
 
 struct Arrived {
   IpInfo info;
-  Packet packet;         // behind the header, link padding cut off
+  Packet packet;  // behind the header, link padding cut off
   bool is_fragment = false;
   std::uint16_t id = 0;
   std::uint16_t fragment_offset = 0;  // octets
   bool more_fragments = false;
 };
-// Checks version, lengths, checksum (unless the device did), options, addresses (strong end system, martians).
+// Checks version, lengths, checksum (unless the device did), options, addresses (strong end system,
+// martians).
 Accepted<Arrived> accept(Packet packet, const AcceptContext& context);
 
-// Pushes the header in front of the packet. `id`: for datagrams that may be cut. Sets the checksum unless `offload`.
+// Pushes the header in front of the packet. `id`: for datagrams that may be cut. Sets the checksum
+// unless `offload`.
 void prepend(Packet& packet, const IpSend& send, std::uint16_t id, bool checksum_by_device);
 
 }  // namespace pollux::ipv4

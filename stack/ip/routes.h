@@ -12,9 +12,9 @@ namespace pollux {
 
 struct Route {
   InterfaceId interface = kNoInterface;
-  IpAddress next_hop;      // whose link address is asked for: the gateway or the destination itself
-  IpAddress source;        // preferred source address
-  std::uint16_t mtu = 0;   // octets of an IP packet
+  IpAddress next_hop;     // whose link address is asked for: the gateway or the destination itself
+  IpAddress source;       // preferred source address
+  std::uint16_t mtu = 0;  // octets of an IP packet
   bool is_broadcast = false;  // to a broadcast or multicast address
 };
 
@@ -23,11 +23,12 @@ class Routes {
  public:
   void add_interface(InterfaceId interface, std::uint16_t mtu);
   void add_address(InterfaceId interface, const Prefix& address);  // also its network's route
-  void add_gateway(const Prefix& destination, const IpAddress& gateway);  // EINVAL-free: checked by config
+  void add_gateway(const Prefix& destination,
+                   const IpAddress& gateway);  // EINVAL-free: checked by config
 
   // ENETUNREACH: no route. Our own addresses and 127.0.0.0/8 go to the loopback interface.
   Result<Route> lookup(const IpAddress& destination) const;
-  bool is_local(const IpAddress& address) const;      // one of our unicast addresses, or 127.0.0.0/8
+  bool is_local(const IpAddress& address) const;  // one of our unicast addresses, or 127.0.0.0/8
   bool is_local_on(InterfaceId interface, const IpAddress& address) const;  // strong end system
   bool is_broadcast(const IpAddress& address) const;  // limited, or directed of one of our networks
 
@@ -35,7 +36,7 @@ class Routes {
   struct Network {
     Prefix prefix;
     InterfaceId interface;
-    IpAddress gateway;   // unspecified: on link
+    IpAddress gateway;  // unspecified: on link
     IpAddress source;
   };
   struct LocalAddress {

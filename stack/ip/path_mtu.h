@@ -1,0 +1,49 @@
+// path_mtu.h - what routers said about the size of packets to a destination. RFC 1191, RFC 8201.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "stack/base/instant.h"
+#include "stack/base/ip_address.h"
+#include "stack/base/rng.h"
+
+namespace pollux {
+
+// A bounded cache: sets of four by a keyed hash, the oldest gives way. Estimates age after 10
+// minutes (RFC 1191 6.3). The caller has validated the ICMP error (RFC 5927 7.2) before it reports.
+class PathMtu {
+ public:
+  static constexpr std::uint16_t kFloor = 552;  // Linux: min_pmtu; RFC 1191 3 allows 68
+  PathMtu(std::uint32_t entries, Rng& rng);
+  // At most `route_mtu`.
+  std::uint16_t lookup(const IpAddress& destination, std::uint16_t route_mtu, Instant now) const;
+
+  struct TooBig {
+    std::uint16_t mtu = 0;            // next-hop MTU of the error; 0 from an old router
+    std::uint16_t quoted_length = 0;  // total length of the packet that was too big
+    std::uint16_t route_mtu = 1500;
+  };
+  // A message never raises the estimate (RFC 1191 3). Returns the estimate that holds now.
+  std::uint16_t report(const IpAddress& destination, const TooBig& error, Instant now);
+  void forget(const IpAddress& destination);
+
+ private:
+  struct Entry {
+    IpAddress destination;
+    std::uint16_t mtu = 0;  // 0: free
+    Instant expires;
+  };
+  static constexpr std::size_t kWays = 4;
+  std::size_t set_of(const IpAddress& destination) const;
+  Entry* find(const IpAddress& destination);
+
+  std::vector<Entry> entries_;
+  std::uint64_t key_;
+  std::size_t sets_;
+};
+
+// RFC 1191 7: the greatest usual MTU below `length`, for routers that do not say theirs.
+std::uint16_t plateau_below(std::uint16_t length);
+
+}  // namespace pollux

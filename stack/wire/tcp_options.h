@@ -1,0 +1,25 @@
+// tcp_options.h - the one place that walks TCP options. RFC 9293 3.2, RFC 7323, RFC 2018.
+#pragma once
+
+#include <span>
+
+#include "stack/base/bytes.h"
+#include "stack/tcp/segment.h"
+#include "stack/wire/headers.h"
+
+namespace pollux::wire {
+
+// `octets`: what stands between the fixed header and the text, at most 40. An illegal length ends
+// the walk; what was found before it counts (MUST-7; Linux: tcp_parse_options()). MSS, window scale
+// and SACK-permitted count in a SYN only (MUST-65), SACK in others only. A shift beyond 14 is 14
+// (RFC 7323 2.3).
+tcp::TcpOptions parse_tcp_options(ConstBytes octets, bool is_syn);
+
+// Octets build_tcp_options() will write, a multiple of 4, at most 40.
+std::size_t tcp_options_size(const tcp::TcpOptions& options);
+// Writes in Linux's order: MSS, SACK-permitted and timestamps, window scale, SACK; padded with NOP
+// before. As many SACK blocks as fit. Returns the size.
+std::size_t build_tcp_options(const tcp::TcpOptions& options,
+                              std::span<std::byte, kTcpMaxOptions> out);
+
+}  // namespace pollux::wire
