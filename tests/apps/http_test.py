@@ -89,8 +89,9 @@ class Http(unittest.TestCase):
         self.assertEqual((status, headers["allow"]), (405, "GET, HEAD"))
 
     def test_malformed_requests_are_answered_and_closed(self):
-        for text in ("nonsense\r\n\r\n", "GET / HTTP/2.7\r\n\r\n", "GET / HTTP/1.1\r\n\r\n",
-                     "GET / HTTP/1.1\r\nHost : a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nno\r\n\r\n",
+        for text in ("nonsense\r\n\r\n", "GET / HTTP/2.7\r\n\r\n",
+                     "GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+                     "GET / HTTP/1.1\r\nHost: a\r\nno\r\n\r\n",
                      "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
                      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"):
             status, headers, _ = ask(text)
