@@ -21,7 +21,7 @@ namespace pollux {
 namespace tcp {
 class Tcp;
 }
-class Udp;
+class UdpTable;
 
 // A datagram (UDP or ICMP echo) that a socket wants sent: the transport header is in the packet.
 struct DatagramOut {
@@ -34,7 +34,8 @@ struct World {
   Entry& entry;
   NapiSet napis;
   tcp::Tcp& tcp;
-  Udp& udp;
+  UdpTable& udp;
+  UdpTable& ping;                    // ICMP echo ids
   const Routes& routes;
   PacketPool& pool;
   Ring<DatagramOut>& datagrams_out;  // egress drains it
