@@ -1,0 +1,191 @@
+// tcp_options.cc - TCP options, octets to values and back; no length octet steers unchecked.
+#include "stack/wire/tcp_options.h"
+
+#include <algorithm>
+
+#include "stack/base/check.h"
+
+namespace pollux::wire {
+namespace {
+
+using tcp::SackBlock;
+using tcp::SeqNum;
+using tcp::TcpOptions;
+
+enum Kind : std::uint8_t {
+  kEnd = 0,
+  kNop = 1,
+  kMss = 2,
+  kWindowScale = 3,
+  kSackPermitted = 4,
+  kSack = 5,
+  kTimestamps = 8
+};
+constexpr std::size_t kMssSize = 4, kWindowScaleSize = 3, kSackPermittedSize = 2,
+                      kTimestampsSize = 10, kSackBlockSize = 8;
+constexpr std::uint8_t kMaxWindowScale = 14;  // RFC 7323 2.3
+
+std::uint8_t octet_at(const std::byte* at) { return static_cast<std::uint8_t>(*at); }
+std::uint32_t word_at(const std::byte* at) { return *reinterpret_cast<const be32*>(at); }
+
+void parse_timestamps(ConstBytes option, TcpOptions& out) {
+  out.has_timestamps = true;
+  out.ts_val = word_at(option.data() + 2);
+  out.ts_ecr = word_at(option.data() + 6);
+}
+
+void parse_sack(ConstBytes option, TcpOptions& out) {
+  const std::size_t octets = option.size() - 2;
+  if (octets == 0 || octets % kSackBlockSize != 0) return;
+  // 40 octets of options hold 4 blocks at most.
+  out.sack_count =
+      static_cast<std::uint8_t>(std::min(octets / kSackBlockSize, std::size(out.sack)));
+  for (std::size_t i = 0; i < out.sack_count; ++i) {
+    const std::byte* at = option.data() + 2 + i * kSackBlockSize;
+    out.sack[i] = {SeqNum(word_at(at)), SeqNum(word_at(at + 4))};
+  }
+}
+
+void parse_syn_option(ConstBytes option, TcpOptions& out) {
+  switch (octet_at(option.data())) {
+    case kMss:
+      if (option.size() == kMssSize) out.mss = *reinterpret_cast<const be16*>(option.data() + 2);
+      break;
+    case kWindowScale:
+      if (option.size() != kWindowScaleSize) break;
+      out.has_window_scale = true;
+      out.window_scale = std::min(octet_at(option.data() + 2), kMaxWindowScale);
+      break;
+    case kSackPermitted:
+      if (option.size() == kSackPermittedSize) out.sack_permitted = true;
+      break;
+    default:
+      break;
+  }
+}
+
+// A known option of a length it cannot have is ignored like an unknown one.
+void parse_option(ConstBytes option, bool is_syn, TcpOptions& out) {
+  const std::uint8_t kind = octet_at(option.data());
+  if (kind == kTimestamps && option.size() == kTimestampsSize) return parse_timestamps(option, out);
+  if (is_syn) return parse_syn_option(option, out);
+  if (kind == kSack) parse_sack(option, out);
+}
+
+// NOP NOP timestamps and nothing else: what nearly every segment carries.
+bool is_timestamps_only(ConstBytes octets) {
+  return octets.size() == 12 && word_at(octets.data()) == 0x0101080a;
+}
+
+}  // namespace
+
+TcpOptions parse_tcp_options(ConstBytes octets, bool is_syn) {
+  TcpOptions out;
+  if (octets.empty()) return out;
+  DCHECK(octets.size() <= kTcpMaxOptions);
+  if (is_timestamps_only(octets)) {
+    parse_timestamps(octets.subspan(2), out);
+    return out;
+  }
+  // Every turn takes an octet at least: 40 turns at most.
+  while (!octets.empty()) {
+    const std::uint8_t kind = octet_at(octets.data());
+    if (kind == kEnd) break;
+    if (kind == kNop) {
+      octets = octets.subspan(1);
+      continue;
+    }
+    if (octets.size() < 2) break;
+    const std::uint8_t length = octet_at(octets.data() + 1);
+    if (length < 2 || length > octets.size()) break;  // MUST-7
+    parse_option(octets.first(length), is_syn, out);
+    octets = octets.subspan(length);
+  }
+  return out;
+}
+
+namespace {
+
+std::size_t fixed_size(const TcpOptions& options) {
+  std::size_t size = 0;
+  if (options.mss != 0) size += kMssSize;
+  if (options.has_timestamps) {
+    size += 12;  // SACK-permitted takes the place of the two NOPs
+  } else if (options.sack_permitted) {
+    size += 4;
+  }
+  if (options.has_window_scale) size += 4;
+  return size;
+}
+
+std::size_t sack_blocks_that_fit(const TcpOptions& options, std::size_t used) {
+  if (options.sack_count == 0 || used + 4 + kSackBlockSize > kTcpMaxOptions) return 0;
+  const std::size_t room = (kTcpMaxOptions - used - 4) / kSackBlockSize;
+  return std::min({room, std::size_t{options.sack_count}, std::size(options.sack)});
+}
+
+class Writer {
+ public:
+  explicit Writer(std::byte* at) : start_(at), at_(at) {}
+  void octets(std::initializer_list<unsigned> values) {
+    for (const unsigned value : values) *at_++ = static_cast<std::byte>(value);
+  }
+  void half(unsigned value) { octets({value >> 8, value & 0xff}); }
+  void word(std::uint32_t value) {
+    const be32 wire(value);
+    std::memcpy(at_, &wire, sizeof wire);
+    at_ += sizeof wire;
+  }
+  std::size_t size() const { return static_cast<std::size_t>(at_ - start_); }
+
+ private:
+  std::byte* start_;
+  std::byte* at_;
+};
+
+void write_timestamps(Writer& writer, const TcpOptions& options) {
+  if (options.sack_permitted) {
+    writer.octets({kSackPermitted, kSackPermittedSize});
+  } else {
+    writer.octets({kNop, kNop});
+  }
+  writer.octets({kTimestamps, kTimestampsSize});
+  writer.word(options.ts_val);
+  writer.word(options.ts_ecr);
+}
+
+}  // namespace
+
+std::size_t tcp_options_size(const TcpOptions& options) {
+  const std::size_t fixed = fixed_size(options);
+  const std::size_t blocks = sack_blocks_that_fit(options, fixed);
+  return fixed + (blocks != 0 ? 4 + blocks * kSackBlockSize : 0);
+}
+
+std::size_t build_tcp_options(const TcpOptions& options, std::span<std::byte, kTcpMaxOptions> out) {
+  Writer writer(out.data());
+  if (options.mss != 0) {
+    writer.octets({kMss, kMssSize});
+    writer.half(options.mss);
+  }
+  if (options.has_timestamps) {
+    write_timestamps(writer, options);
+  } else if (options.sack_permitted) {
+    writer.octets({kNop, kNop, kSackPermitted, kSackPermittedSize});
+  }
+  if (options.has_window_scale) {
+    writer.octets({kNop, kWindowScale, kWindowScaleSize, options.window_scale});
+  }
+  const std::size_t blocks = sack_blocks_that_fit(options, writer.size());
+  if (blocks != 0) {
+    writer.octets({kNop, kNop, kSack, static_cast<unsigned>(2 + blocks * kSackBlockSize)});
+  }
+  for (std::size_t i = 0; i < blocks; ++i) {
+    writer.word(options.sack[i].left.value());
+    writer.word(options.sack[i].right.value());
+  }
+  DCHECK(writer.size() % 4 == 0 && writer.size() == tcp_options_size(options));
+  return writer.size();
+}
+
+}  // namespace pollux::wire
