@@ -103,6 +103,13 @@ def includes(source):
             yield line, message
 
 
+def devices(source):
+    """Layers never call devices, though they see their capabilities."""
+    if source.is_cpp and source.is_in(*_PROTOCOLS):
+        for match in re.finditer(r"\bNetDevice\b", source.cpp.code):
+            yield source.line_of(match.start()), "a protocol must not know NetDevice"
+
+
 def rte_names(source):
     """DPDK outside drivers/, except in a file whose first lines say which library it wraps."""
     if not source.is_cpp or not source.is_in("stack", "epoll", "apps"):
@@ -137,4 +144,4 @@ def forbidden_names(source):
 
 
 CODE_RULES = (file_length, columns, functions, first_line, pragma_once, conditional_compilation,
-              includes, rte_names, clock_reads, forbidden_names)
+              includes, devices, rte_names, clock_reads, forbidden_names)

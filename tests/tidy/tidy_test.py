@@ -112,6 +112,10 @@ class Tidy(unittest.TestCase):
     def test_includes_are_paths_from_the_root(self):
         self.fails(self.cc('#include "seq_num.h"\n'), "not a path from the root")
 
+    def test_protocols_know_no_device(self):
+        self.fails(self.cc("void g(NetDevice& d);\n", "stack/ip/a.cc"), "must not know NetDevice")
+        self.passes(self.cc("void g(const DeviceCaps& c);\n", "stack/ip/a.cc"))
+
     def test_rte_outside_drivers(self):
         self.fails(self.cc("void g() { rte_pktmbuf_free(m); }\n", "stack/ip/a.cc"),
                    "rte_pktmbuf_free outside drivers/")

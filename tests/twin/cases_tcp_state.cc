@@ -1,0 +1,220 @@
+// cases_tcp_state.cc - behaviours 16.1 to 16.30: what poll says of a TCP socket in each state.
+#include <errno.h>
+
+#include "tests/twin/twin.h"
+
+namespace pollux::twin {
+namespace {
+
+constexpr const char* kFresh = "OUT|HUP|WRNORM";
+constexpr const char* kIdle = "OUT|WRNORM";
+constexpr const char* kReadable = "IN|OUT|RDNORM|WRNORM";
+constexpr const char* kPeerClosed = "IN|OUT|RDNORM|WRNORM|RDHUP";
+constexpr const char* kBothClosed = "IN|OUT|HUP|RDNORM|WRNORM|RDHUP";
+constexpr const char* kDead = "IN|OUT|ERR|HUP|RDNORM|WRNORM|RDHUP";
+
+const sockaddr* any(const sockaddr_in& address) {
+  return reinterpret_cast<const sockaddr*>(&address);
+}
+
+std::string connect(const Twin& t, int fd, const sockaddr_in& address) {
+  return to_text(t.calls.connect(fd, any(address), sizeof address));
+}
+
+void shut(Twin& t, int fd, int how) {
+  t.calls.shutdown(fd, how);
+  t.settle();
+}
+
+void b16_1_fresh_and_bound(Twin& t) {
+  const int fd = t.tcp();
+  t.expect("fresh", t.mask(fd), kFresh);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  t.expect("bind", t.calls.bind(fd, any(address), sizeof address), 0);
+  t.expect("bound", t.mask(fd), kFresh);
+}
+
+void b16_2_listener(Twin& t) {
+  const Listener listener = t.listener();
+  t.expect("empty queue", t.mask(listener.fd), "0");
+  t.connecting(listener.address);
+  t.expect("a connection", t.mask(listener.fd), "IN|RDNORM");
+  t.accept(listener);
+  t.expect("accepted", t.mask(listener.fd), "0");
+}
+
+// A full queue answers no SYN, so the connection stays where it is.
+void b16_5_syn_sent(Twin& t) {
+  const Listener listener = t.listener(0);
+  t.connecting(listener.address);
+  const int fd = t.tcp();
+  t.expect("connect", connect(t, fd, listener.address), "-1 EINPROGRESS");
+  t.settle();
+  t.expect("SYN_SENT", t.mask(fd), "0");
+  t.expect("again", connect(t, fd, listener.address), "-1 EALREADY");
+  t.expect("send", t.send(fd, "x"), "-1 EAGAIN");
+  t.expect("recv", t.receive(fd), "-1 EAGAIN");
+}
+
+void b16_7_established(Twin& t) {
+  const Pair pair = t.pair();
+  t.expect("active, idle", t.mask(pair.active), kIdle);
+  t.expect("passive, idle", t.mask(pair.passive), kIdle);
+  t.send(pair.active, "x");
+  t.expect("data", t.mask(pair.passive), kReadable);
+}
+
+void b16_9_shut_write(Twin& t) {
+  const Pair pair = t.pair();
+  shut(t, pair.active, SHUT_WR);
+  t.expect("FIN_WAIT", t.mask(pair.active), kIdle);
+  t.send(pair.passive, "x");
+  t.expect("with data", t.mask(pair.active), kReadable);
+  t.expect("send", t.send(pair.active, "x"), "-1 EPIPE");
+}
+
+void b16_10_close_wait(Twin& t) {
+  const Pair pair = t.pair();
+  t.send(pair.active, "x");
+  shut(t, pair.active, SHUT_WR);
+  t.expect("unread", t.mask(pair.passive), kPeerClosed);
+  t.expect("data first", t.receive(pair.passive), "\"x\"");
+  t.expect("then the end", t.receive(pair.passive), "\"\"");
+  t.expect("read", t.mask(pair.passive), kPeerClosed);
+  t.expect("again", t.receive(pair.passive), "\"\"");
+}
+
+void b16_11_both_closed(Twin& t) {
+  const Pair pair = t.pair();
+  shut(t, pair.active, SHUT_WR);
+  shut(t, pair.passive, SHUT_WR);
+  t.expect("closed second", t.mask(pair.passive), kBothClosed);
+  t.expect("closed first: TIME_WAIT", t.mask(pair.active), kBothClosed);
+}
+
+void b16_13_shut_read(Twin& t) {
+  const Pair pair = t.pair();
+  shut(t, pair.active, SHUT_RD);
+  t.expect("here", t.mask(pair.active), kPeerClosed);
+  t.expect("the peer", t.mask(pair.passive), kIdle);
+  t.expect("recv", t.receive(pair.active), "\"\"");
+  t.send(pair.passive, "late");
+  t.expect("16.23: later bytes", t.receive(pair.active), "\"late\"");
+  t.expect("then the end", t.receive(pair.active), "\"\"");
+}
+
+void b16_14_shut_both(Twin& t) {
+  const Pair pair = t.pair();
+  shut(t, pair.active, SHUT_RDWR);
+  t.expect("here", t.mask(pair.active), kBothClosed);
+  t.expect("the peer", t.mask(pair.passive), kPeerClosed);
+}
+
+void b16_15_reset(Twin& t) {
+  const Pair pair = t.pair();
+  t.reset(pair.active);
+  t.expect("RST", t.mask(pair.passive), kDead);
+  t.expect("SO_ERROR", t.socket_error(pair.passive), "ECONNRESET");
+  t.expect("16.16: ERR is gone", t.mask(pair.passive), kBothClosed);
+  t.expect("16.25: once", t.socket_error(pair.passive), "0");
+  t.expect("recv", t.receive(pair.passive), "\"\"");
+}
+
+void b16_18_disconnect(Twin& t) {
+  const Pair pair = t.pair();
+  sockaddr_in nowhere{};
+  nowhere.sin_family = AF_UNSPEC;
+  t.expect("connect(AF_UNSPEC)", connect(t, pair.active, nowhere), "0");
+  t.settle();
+  t.expect("here", t.mask(pair.active), "OUT|ERR|HUP|WRNORM");
+  t.expect("the peer", t.mask(pair.passive), kDead);
+}
+
+void b16_19_listener_shut(Twin& t) {
+  const Listener listener = t.listener();
+  shut(t, listener.fd, SHUT_WR);
+  t.expect("SHUT_WR: nothing", t.mask(listener.fd), "0");
+  const int fd = t.connecting(listener.address);
+  t.expect("still listens", t.mask(fd), kIdle);
+  shut(t, listener.fd, SHUT_RD);
+  t.expect("SHUT_RD", t.mask(listener.fd), kFresh);
+}
+
+void b16_21_reset_before_accept(Twin& t) {
+  const Listener listener = t.listener();
+  t.reset(t.connecting(listener.address));
+  t.expect("16.71: still queued", t.mask(listener.fd), "IN|RDNORM");
+  const int fd = t.accept(listener);
+  t.expect("accepted", fd >= 0, 1);
+  t.expect("mask", t.mask(fd), kDead);
+}
+
+void b16_24_data_before_the_reset(Twin& t) {
+  const Pair pair = t.pair();
+  t.send(pair.active, "last");
+  t.reset(pair.active);
+  t.expect("mask", t.mask(pair.passive), kDead);
+  t.expect("first", t.receive(pair.passive), "\"last\"");
+  t.expect("then", t.receive(pair.passive), "-1 ECONNRESET");
+  t.expect("then the end", t.receive(pair.passive), "\"\"");
+  t.expect("send", t.send(pair.passive, "x"), "-1 EPIPE");
+}
+
+void b16_24_write_to_a_closed_peer(Twin& t) {
+  const Pair pair = t.pair();
+  t.close(pair.active);
+  t.settle();
+  t.expect("FIN", t.mask(pair.passive), kPeerClosed);
+  t.expect("first write", t.send(pair.passive, "x"), "1");
+  t.expect("RST came", t.mask(pair.passive), kDead);
+  t.expect("SO_ERROR", t.socket_error(pair.passive), "EPIPE");
+}
+
+void b16_26_refused(Twin& t) {
+  const Listener gone = t.listener();
+  t.close(gone.fd);
+  const int fd = t.tcp();
+  t.expect("connect", connect(t, fd, gone.address), "-1 EINPROGRESS");
+  t.until(fd, POLLHUP);
+  t.expect("mask", t.mask(fd), kDead);
+  t.expect("SO_ERROR", t.socket_error(fd), "ECONNREFUSED");
+  t.expect("connect again", connect(t, fd, gone.address), "-1 ECONNABORTED");
+  t.expect("falls to", t.mask(fd), kFresh);
+}
+
+void b16_27_connect_completes(Twin& t) {
+  const Listener listener = t.listener();
+  const int fd = t.tcp();
+  t.expect("first", connect(t, fd, listener.address), "-1 EINPROGRESS");
+  t.until(fd, POLLOUT);
+  t.expect("mask", t.mask(fd), kIdle);
+  t.expect("connect says done", connect(t, fd, listener.address), "0");
+  t.expect("afterwards", connect(t, fd, listener.address), "-1 EISCONN");
+}
+
+constexpr Case kCases[] = {
+    {"16.1", "fresh and bound", b16_1_fresh_and_bound},
+    {"16.2", "a listener, empty and not", b16_2_listener},
+    {"16.5", "SYN_SENT", b16_5_syn_sent},
+    {"16.7", "established, idle and with data", b16_7_established},
+    {"16.9", "own FIN sent: OUT stays", b16_9_shut_write},
+    {"16.10", "peer's FIN: IN and RDHUP for good", b16_10_close_wait},
+    {"16.11", "both directions closed", b16_11_both_closed},
+    {"16.13", "SHUT_RD, and bytes that arrive later", b16_13_shut_read},
+    {"16.14", "SHUT_RDWR", b16_14_shut_both},
+    {"16.15", "RST, SO_ERROR once", b16_15_reset},
+    {"16.18", "connect(AF_UNSPEC)", b16_18_disconnect},
+    {"16.19", "shutdown of a listener", b16_19_listener_shut},
+    {"16.21", "RST before accept", b16_21_reset_before_accept},
+    {"16.24", "data first, then ECONNRESET once", b16_24_data_before_the_reset},
+    {"16.24b", "writing to a peer that closed", b16_24_write_to_a_closed_peer},
+    {"16.26", "refused, and connect again", b16_26_refused},
+    {"16.27", "connect: EINPROGRESS, 0, EISCONN", b16_27_connect_completes},
+};
+
+}  // namespace
+
+std::span<const Case> tcp_state_cases() { return kCases; }
+
+}  // namespace pollux::twin

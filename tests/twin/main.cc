@@ -1,0 +1,137 @@
+// main.cc - the twin report: every case on the kernel and on Pollux, compared line by line.
+#include <stdio.h>
+#include <string.h>
+
+#include <string>
+
+#include "tests/twin/deviations.h"
+#include "tests/twin/side.h"
+
+namespace pollux::twin {
+namespace {
+
+struct Options {
+  std::string config;
+  std::string only;  // a number or its beginning: "4", "4.3"
+  bool kernel_only = false;
+  bool is_verbose = false;  // shows the observations of cases that agree, too
+};
+
+struct Totals {
+  int same = 0, deviations = 0, different = 0, kernel_wrong = 0;
+};
+
+std::vector<Case> all_cases(const std::string& only) {
+  std::vector<Case> all;
+  for (const auto part : {create_cases(), ctl_cases(), wait_cases(), level_cases(), edge_cases(),
+                          lifetime_cases(), signal_cases(), poll_cases(), select_cases(),
+                          tcp_state_cases(), tcp_data_cases(), tcp_wakeup_cases(), udp_cases()}) {
+    for (const Case& one : part) {
+      if (std::string_view(one.number).starts_with(only)) all.push_back(one);
+    }
+  }
+  return all;
+}
+
+const Deviation* find_deviation(std::string_view number) {
+  for (const Deviation& deviation : kDeviations) {
+    if (!number.empty() && deviation.number == number) return &deviation;
+  }
+  return nullptr;
+}
+
+bool is_as_wanted(const Outcome& outcome) {
+  for (const Observation& o : outcome.observations) {
+    if (o.got != o.wanted) return false;
+  }
+  return outcome.end.empty() && !outcome.observations.empty();
+}
+
+bool are_same(const Outcome& a, const Outcome& b) {
+  if (!a.end.empty() || !b.end.empty() || a.observations.size() != b.observations.size()) {
+    return false;
+  }
+  for (size_t i = 0; i < a.observations.size(); ++i) {
+    const Observation &x = a.observations[i], &y = b.observations[i];
+    if (x.label != y.label || x.got != y.got) return false;
+  }
+  return true;
+}
+
+void print_observations(const Outcome& kernel, const Outcome* pollux, bool all) {
+  for (size_t i = 0; i < kernel.observations.size(); ++i) {
+    const Observation& k = kernel.observations[i];
+    const bool has_pollux = pollux && i < pollux->observations.size();
+    const std::string p = has_pollux ? pollux->observations[i].got : "(nothing)";
+    if (k.got != k.wanted) {
+      printf("        %s: kernel %s, wanted %s\n", k.label.c_str(), k.got.c_str(),
+             k.wanted.c_str());
+    }
+    if (pollux && (all || p != k.got)) {
+      printf("        %s: kernel %s, Pollux %s\n", k.label.c_str(), k.got.c_str(), p.c_str());
+    } else if (!pollux && all) {
+      printf("        %s: kernel %s\n", k.label.c_str(), k.got.c_str());
+    }
+  }
+  if (!kernel.end.empty()) printf("        kernel: %s\n", kernel.end.c_str());
+  if (pollux && !pollux->end.empty()) printf("        Pollux: %s\n", pollux->end.c_str());
+}
+
+void report(const Case& one, const Outcome& kernel, const Outcome* pollux, bool is_verbose,
+            Totals& totals) {
+  const bool kernel_right = is_as_wanted(kernel);
+  const bool same = !pollux || are_same(kernel, *pollux);
+  const Deviation* deviation = same ? nullptr : find_deviation(one.number);
+  totals.kernel_wrong += !kernel_right;
+  totals.same += same;
+  totals.deviations += deviation != nullptr;
+  totals.different += !same && !deviation;
+  const char* verdict = deviation ? "deviates" : same ? "same" : "DIFFERENT";
+  printf("%-7s kernel %-6s Pollux %-10s %s\n", one.number, kernel_right ? "ok" : "WRONG",
+         pollux ? verdict : "-", one.text);
+  if (deviation) printf("        decided: %s\n", std::string(deviation->reason).c_str());
+  if (is_verbose || !kernel_right || !same) print_observations(kernel, pollux, is_verbose);
+}
+
+int run(const Options& options) {
+  const std::vector<Case> cases = all_cases(options.only);
+  const std::vector<Outcome> kernel = run_side(kernel_calls(), "", cases);
+  const Calls* other = options.kernel_only ? nullptr : pollux_calls();
+  std::vector<Outcome> pollux;
+  if (other) pollux = run_side(*other, options.config, cases);
+  Totals totals;
+  for (size_t i = 0; i < cases.size(); ++i) {
+    report(cases[i], kernel[i], other ? &pollux[i] : nullptr, options.is_verbose, totals);
+  }
+  const int failed = totals.different + totals.kernel_wrong;
+  const int count = static_cast<int>(cases.size());
+  printf("%d passed, %d failed, 0 skipped\n", count > failed ? count - failed : 0, failed);
+  if (other) {
+    printf("twin: %d same, %d deviations, %d different of %d\n", totals.same, totals.deviations,
+           totals.different, count);
+  }
+  return failed > 0 || cases.empty() ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace pollux::twin
+
+int main(int argc, char** argv) {
+  pollux::twin::Options options;
+  for (int i = 1; i < argc; ++i) {
+    if (strcmp(argv[i], "--kernel") == 0) {
+      options.kernel_only = true;
+    } else if (strcmp(argv[i], "--verbose") == 0) {
+      options.is_verbose = true;
+    } else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
+      options.config = argv[++i];
+    } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
+      options.only = argv[++i];
+    } else {
+      fprintf(stderr, "usage: %s [--kernel] [--verbose] [--config FILE] [--only NUMBER]\n",
+              argv[0]);
+      return 2;
+    }
+  }
+  return pollux::twin::run(options);
+}
