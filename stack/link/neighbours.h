@@ -79,7 +79,7 @@ class Neighbours {
   // Retransmissions reached R1: ask again, unicast first (MUST-20; RFC 1122 2.3.2.1).
   void doubt(const IpAddress& next_hop, Instant now);
   // The link was down: every answer is in doubt.
-  void flush(Instant now);
+  void flush();
 
   void advance(Instant now);
   Instant next_timeout() const;
@@ -130,7 +130,7 @@ class Neighbours {
   void destroy(Entry& entry);
   void erase_slot(const Entry& entry);
   Resolved resolve_slowly(Entry* entry, const IpAddress& next_hop, Packet& packet, Instant now);
-  bool wait_in(Entry& entry, Packet& packet);
+  Resolved wait_in(Entry& entry, Packet& packet);
   void enter_incomplete(Entry& entry, Instant now);
   void enter_reachable(Entry& entry, Instant now);
   void enter_stale(Entry& entry);
@@ -138,21 +138,26 @@ class Neighbours {
   void enter_failed(Entry& entry);
   void leave_incomplete(Entry& entry);
   void timeout(Entry& entry, Instant now);
+  void ask(Entry& entry, Instant now);
   void request(Entry& entry, Instant now);
-  bool push_request(const ArpMessage& message);
+  void collect_own_messages(Instant now);
   void learn(const ArpMessage& message, bool is_to_us, Instant now);
   void change(Entry& entry, const ArpMessage& message, bool is_to_us, Instant now);
-  void answered(Entry& entry, const MacAddress& mac);
+  void touch(Entry& entry, Instant now);
+  void give_ready(Entry& entry);
+  void give_failed(Entry& entry);
+  Packet take_waiting(Entry& entry);
 
   const MacAddress ours_;
   const Limits limits_;
   Rng& rng_;
   OwnAddresses own_;
   TimerWheel wheel_;
-  mutable SlabPool<Entry> entries_;
+  SlabPool<Entry> entries_;
   SlabPool<Waiting> waiting_;
   std::vector<Entry*> slots_;  // open addressing, at most half full
-  std::uint64_t hash_key_;
+  const std::uint64_t hash_key_;
+  const unsigned hash_shift_;
   Lru lru_;  // front: used last
   std::uint32_t incomplete_ = 0;
   Ring<ArpMessage> requests_;
