@@ -39,11 +39,9 @@ std::uint64_t monotonic_ns() {
 
 Load::Load(const SocketCalls& calls, const LoadOptions& options)
     : calls_(calls), options_(options), flows_(options.connections) {
-  const std::size_t wanted = std::max<std::size_t>(kBufferBytes / options_.size, 1);
-  const std::size_t whole_requests = std::min<std::size_t>(wanted, options_.depth) + 1;
-  pattern_.resize(whole_requests * options_.size);
+  pattern_.resize(options_.size);
   for (std::size_t i = 0; i < pattern_.size(); ++i) {
-    pattern_[i] = static_cast<char>('!' + (i % options_.size) % 89);
+    pattern_[i] = static_cast<char>('!' + i % 89);
   }
   buffer_.resize(kBufferBytes);
 }

@@ -102,7 +102,7 @@ class Load {
   std::string error_;
   int epoll_ = -1;
   std::vector<Flow> flows_;
-  std::vector<char> pattern_;  // whole requests, one after another
+  std::vector<char> pattern_;  // one request
   std::vector<char> buffer_;
   std::uint64_t measure_from_ = 0;
   std::uint64_t measure_until_ = 0;

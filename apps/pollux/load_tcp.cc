@@ -17,9 +17,10 @@ bool Load::tcp_start(Flow& flow, std::size_t requests, std::uint64_t now) {
   return tcp_push(flow);
 }
 
+// One send per request, as independent requests would come: depth does not make them one large one.
 bool Load::tcp_push(Flow& flow) {
   while (flow.unsent != 0) {
-    const std::size_t length = std::min(flow.unsent, pattern_.size() - flow.tx_offset);
+    const std::size_t length = options_.size - flow.tx_offset;
     const ssize_t n = calls_.send(flow.fd, pattern_.data() + flow.tx_offset, length, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno != EAGAIN) return fail("send to");
