@@ -25,9 +25,9 @@ inline constexpr unsigned kFirstPollBudget = 64;
 
 struct SleepRequest {
   NapiSet napis = 0;
-  std::span<pollfd> kernel;             // kernel descriptors to sleep on too; revents filled in
+  std::span<pollfd> kernel;  // kernel descriptors to sleep on too; revents filled in
   Instant deadline = Instant::never();
-  const sigset_t* sigmask = nullptr;    // in force while asleep; null: leave it
+  const sigset_t* sigmask = nullptr;  // in force while asleep; null: leave it
 };
 
 enum class SleepEnd : std::uint8_t {
@@ -38,18 +38,20 @@ enum class SleepEnd : std::uint8_t {
   interrupted,  // a signal handler ran (EINTR)
 };
 
-// The bridge from waiting to polling. Two implementations: stack/core (device queues, the real sleep)
-// and tests/support (virtual clock). Epoll knows nothing behind it. Called with nothing entered.
+// The bridge from waiting to polling. Two implementations: stack/core (device queues, the real
+// sleep) and tests/support (virtual clock). Epoll knows nothing behind it. Called with nothing
+// entered.
 class PollContext {
  public:
   virtual ~PollContext() = default;
   virtual Instant now() = 0;
-  // Polls each instance once, at most `budget` packets each: receives, runs timers, transmits, and so
-  // may call wake() on entries. An instance that another thread is polling is skipped. Returns now.
+  // Polls each instance once, at most `budget` packets each: receives, runs timers, transmits, and
+  // so may call wake() on entries. An instance that another thread is polling is skipped. Returns
+  // now.
   virtual Instant poll(NapiSet napis, unsigned budget) = 0;
-  // Blocks until something of SleepEnd. Arms the receive interrupts of the instances that nobody else
-  // polls and looks at them once more before blocking, so no packet is slept through. Returns at once
-  // if the sleeper has been woken since its reset().
+  // Blocks until something of SleepEnd. Arms the receive interrupts of the instances that nobody
+  // else polls and looks at them once more before blocking, so no packet is slept through. Returns
+  // at once if the sleeper has been woken since its reset().
   virtual SleepEnd sleep(Sleeper& sleeper, const SleepRequest& request) = 0;
 };
 

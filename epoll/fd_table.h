@@ -3,10 +3,11 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
-#include <vector>
+#include <utility>
 
 #include "epoll/file.h"
+#include "epoll/free_numbers.h"
+#include "stack/base/entry.h"
 #include "stack/base/result.h"
 
 namespace pollux {
@@ -38,9 +39,13 @@ class FileRef {
 class FdTable {
  public:
   explicit FdTable(std::uint32_t capacity);
+  FdTable(const FdTable&) = delete;
+  FdTable& operator=(const FdTable&) = delete;
+  ~FdTable();  // lets go of nothing: close what is open before
 
-  // Installs `file` (taking over the caller's reference) at the lowest free number at or above `from`.
-  // EMFILE when there is none; the reference stays the caller's then. EINVAL: from out of range.
+  // Installs `file` (taking over the caller's reference) at the lowest free number at or above
+  // `from`. EMFILE when there is none; the reference stays the caller's then. EINVAL: from out of
+  // range.
   Result<int> install(File* file, bool close_on_exec, int from = 0);
   // Replaces what `number` refers to, if anything (dup2). EBADF: number out of range.
   Result<void> install_at(File* file, bool close_on_exec, int number);
@@ -48,21 +53,33 @@ class FdTable {
   Result<void> close(int number);
   // With a reference; empty: EBADF.
   FileRef get(int number) const;
-  // Without a reference: valid only while the caller has entered the file's stack and rechecked with
-  // another peek() that the number still refers to it. Null: EBADF.
+  // Without a reference: valid only while the caller has entered the file's stack and rechecked
+  // with another peek() that the number still refers to it. Null: EBADF.
   File* peek(int number) const;
   Result<bool> close_on_exec(int number) const;
   Result<void> set_close_on_exec(int number, bool value);
   std::uint32_t capacity() const { return capacity_; }
-  std::uint32_t used() const;
+  std::uint32_t used() const { return used_.load(std::memory_order_relaxed); }
+  // As large as Linux's table would have grown: select(2) ignores bits beyond it (15.4).
+  std::uint32_t table_size() const;
 
  private:
   struct Slot {
     std::atomic<File*> file{nullptr};
     std::atomic<bool> close_on_exec{false};
   };
+  bool is_in_range(int number) const {
+    return number >= 0 && static_cast<std::uint32_t>(number) < capacity_;
+  }
+  static void fill(Slot& slot, File* file, bool close_on_exec);
+  void note_used(std::uint32_t number, int change);
+
   std::uint32_t capacity_;
   Slot* slots_;  // mmap'd: touched as used
+  Entry lock_;   // guards changes: free_, used_, highest_ and the filling of slots
+  FreeNumbers free_;
+  std::atomic<std::uint32_t> used_{0};
+  std::atomic<std::uint32_t> highest_{0};
 };
 
 }  // namespace pollux

@@ -15,8 +15,12 @@ class PollEvents {
   constexpr std::uint32_t bits() const { return bits_; }
   constexpr explicit operator bool() const { return bits_ != 0; }
   constexpr bool has(PollEvents any) const { return (bits_ & any.bits_) != 0; }
-  friend constexpr PollEvents operator|(PollEvents a, PollEvents b) { return PollEvents(a.bits_ | b.bits_); }
-  friend constexpr PollEvents operator&(PollEvents a, PollEvents b) { return PollEvents(a.bits_ & b.bits_); }
+  friend constexpr PollEvents operator|(PollEvents a, PollEvents b) {
+    return PollEvents(a.bits_ | b.bits_);
+  }
+  friend constexpr PollEvents operator&(PollEvents a, PollEvents b) {
+    return PollEvents(a.bits_ & b.bits_);
+  }
   friend constexpr PollEvents operator~(PollEvents a) { return PollEvents(~a.bits_); }
   constexpr PollEvents& operator|=(PollEvents b) {
     bits_ |= b.bits_;
@@ -28,17 +32,18 @@ class PollEvents {
   std::uint32_t bits_ = 0;
 };
 
-inline constexpr PollEvents kIn{EPOLLIN}, kPri{EPOLLPRI}, kOut{EPOLLOUT}, kErr{EPOLLERR}, kHup{EPOLLHUP},
-    kNval{0x20}, kRdNorm{EPOLLRDNORM}, kRdBand{EPOLLRDBAND}, kWrNorm{EPOLLWRNORM}, kWrBand{EPOLLWRBAND},
-    kRdHup{EPOLLRDHUP};
-inline constexpr PollEvents kExclusive{EPOLLEXCLUSIVE}, kWakeup{EPOLLWAKEUP}, kOneShot{EPOLLONESHOT},
-    kEdge{EPOLLET}, kUringWake{1u << 27};
+inline constexpr PollEvents kIn{EPOLLIN}, kPri{EPOLLPRI}, kOut{EPOLLOUT}, kErr{EPOLLERR},
+    kHup{EPOLLHUP}, kNval{0x20}, kRdNorm{EPOLLRDNORM}, kRdBand{EPOLLRDBAND}, kWrNorm{EPOLLWRNORM},
+    kWrBand{EPOLLWRBAND}, kRdHup{EPOLLRDHUP};
+inline constexpr PollEvents kExclusive{EPOLLEXCLUSIVE}, kWakeup{EPOLLWAKEUP},
+    kOneShot{EPOLLONESHOT}, kEdge{EPOLLET}, kUringWake{1u << 27};
 
 // The keys of wake-ups (epoll-behaviours 17). A wake-up without a key concerns everybody.
 inline constexpr PollEvents kReadableKey = kIn | kPri | kRdNorm | kRdBand;
 inline constexpr PollEvents kWritableKey = kOut | kWrNorm | kWrBand;
 
-static_assert(EPOLLIN == POLLIN && EPOLLPRI == POLLPRI && EPOLLOUT == POLLOUT && EPOLLERR == POLLERR);
+static_assert(EPOLLIN == POLLIN && EPOLLPRI == POLLPRI && EPOLLOUT == POLLOUT &&
+              EPOLLERR == POLLERR);
 static_assert(EPOLLHUP == POLLHUP && EPOLLRDNORM == POLLRDNORM && EPOLLRDBAND == POLLRDBAND);
 static_assert(EPOLLWRNORM == POLLWRNORM && EPOLLWRBAND == POLLWRBAND && EPOLLRDHUP == POLLRDHUP);
 

@@ -15,21 +15,23 @@ namespace pollux {
 
 // poll(2), ppoll(2). Fills revents; returns how many entries have some. Number of entries above the
 // table's capacity: EINVAL. EINTR: a handler ran. sigmask may be null.
-Result<int> poll_files(FdTable& table, std::span<pollfd> fds, Instant deadline, const sigset_t* sigmask,
-                       PollContext& context, const BusyPollParams& params);
+Result<int> poll_files(FdTable& table, std::span<pollfd> fds, Instant deadline,
+                       const sigset_t* sigmask, PollContext& context, const BusyPollParams& params);
 
 // select(2), pselect(2) with sets of `n` bits as arrays of unsigned long, so that n may exceed
-// FD_SETSIZE; each may be null. Sets are overwritten only on success. Returns how many bits are set.
+// FD_SETSIZE; each may be null. Sets are overwritten only on success. Returns how many bits are
+// set.
 struct SelectSets {
   unsigned long* read;
   unsigned long* write;
   unsigned long* except;
 };
-Result<int> select_files(FdTable& table, int n, SelectSets sets, Instant deadline, const sigset_t* sigmask,
-                         PollContext& context, const BusyPollParams& params);
+Result<int> select_files(FdTable& table, int n, SelectSets sets, Instant deadline,
+                         const sigset_t* sigmask, PollContext& context,
+                         const BusyPollParams& params);
 
-// Blocks until one of `events`, ERR or HUP is ready on `file` (the caller holds a reference). EAGAIN:
-// the deadline passed. EINTR: a handler ran. For blocking read, write, accept and connect.
+// Blocks until one of `events`, ERR or HUP is ready on `file` (the caller holds a reference).
+// EAGAIN: the deadline passed. EINTR: a handler ran. For blocking read, write, accept and connect.
 Result<PollEvents> wait_for(File& file, PollEvents events, Instant deadline, PollContext& context,
                             const BusyPollParams& params);
 

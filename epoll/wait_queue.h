@@ -1,6 +1,7 @@
 // wait_queue.h - WaitQueue, WaitEntry: who wants to hear that a file may be ready.
 #pragma once
 
+#include <atomic>
 #include <boost/intrusive/list.hpp>
 
 #include "epoll/poll_events.h"
@@ -8,8 +9,11 @@
 
 namespace pollux {
 
-// One interest in one queue. Implemented by EpItem (a set watches) and by the entries of threads that
-// block in poll, select, epoll_wait or a blocking call. Its owner removes it before it dies.
+// A key for threads that block, not for sets: what there is to sleep on has changed.
+inline constexpr PollEvents kLookAgain = kNval;
+
+// One interest in one queue. Implemented by EpItem (a set watches) and by the entries of threads
+// that block in poll, select, epoll_wait or a blocking call. Its owner removes it before it dies.
 class WaitEntry : public boost::intrusive::list_base_hook<> {
  public:
   virtual ~WaitEntry() = default;
@@ -31,11 +35,14 @@ class WaitQueue {
   explicit WaitQueue(Entry& lock) : lock_(lock) {}
   Entry& lock() { return lock_; }
   bool empty() const { return entries_.empty(); }
+  // Without the lock. False: no entry whose add() happened before; whoever adds one and then asks
+  // the file misses nothing. Spares a lock at each wake-up that nobody hears.
+  bool may_have_entries() const { return occupied_.load(std::memory_order_acquire); }
 
   void add(WaitEntry& entry);
   void remove(WaitEntry& entry);
-  // All ordinary entries, and exclusive ones up to the first that consumed it. An empty key concerns
-  // everybody. Entries may not add to or remove from this queue while they are called.
+  // All ordinary entries, and exclusive ones up to the first that consumed it. An empty key
+  // concerns everybody. Entries may not add to or remove from this queue while they are called.
   void wake_up(PollEvents key);
   void wake_up_all(PollEvents key = PollEvents());
 
@@ -43,6 +50,7 @@ class WaitQueue {
   using List = boost::intrusive::list<WaitEntry, boost::intrusive::constant_time_size<false>>;
   List entries_;
   Entry& lock_;
+  std::atomic<bool> occupied_{false};
 };
 
 }  // namespace pollux

@@ -1,0 +1,52 @@
+// event_fd.cc - EventFd and Sleeper: system calls only where somebody sleeps.
+#include "epoll/event_fd.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "stack/base/check.h"
+
+namespace pollux {
+
+EventFd::EventFd() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) { CHECK(fd_ >= 0); }
+
+EventFd::~EventFd() { ::close(fd_); }
+
+void EventFd::signal() {
+  const std::uint64_t one = 1;
+  while (::write(fd_, &one, sizeof one) < 0 && errno == EINTR) {
+  }
+}
+
+void EventFd::drain() {
+  std::uint64_t count;
+  while (::read(fd_, &count, sizeof count) < 0 && errno == EINTR) {
+  }
+}
+
+Sleeper& Sleeper::of_this_thread() {
+  static thread_local Sleeper sleeper;
+  return sleeper;
+}
+
+void Sleeper::wake() {
+  if (state_.exchange(kWoken, std::memory_order_acq_rel) == kAsleep) event_fd_.signal();
+}
+
+bool Sleeper::prepare_to_sleep() {
+  std::uint32_t expected = kAwake;
+  return state_.compare_exchange_strong(expected, kAsleep, std::memory_order_acq_rel,
+                                        std::memory_order_acquire);
+}
+
+// A waker may still be between its exchange and its write: then the next sleep ends at once, once.
+void Sleeper::finish_sleep() {
+  std::uint32_t expected = kAsleep;
+  state_.compare_exchange_strong(expected, kAwake, std::memory_order_acq_rel,
+                                 std::memory_order_acquire);
+  event_fd_.drain();
+}
+
+}  // namespace pollux
