@@ -28,7 +28,8 @@ _FORBIDDEN = (
 )
 _CLOCK = re.compile(
     r"\b(?:clock_gettime|gettimeofday|steady_clock|system_clock|high_resolution_clock|timespec_get|"
-    r"_*rdtscp?|rte_(?:rdtsc\w*|get_tsc_cycles|get_timer_cycles))\b|\btime\s*\(\s*(?:nullptr|NULL|0)")
+    r"_*rdtscp?|rte_(?:rdtsc\w*|get_tsc_cycles|get_timer_cycles))\b|"
+    r"\btime\s*\(\s*(?:nullptr|NULL|0)")
 _NOW = re.compile(r"\bclock\w*(?:\(\))?\s*(?:\.|->)\s*now\s*\(")
 _IF = re.compile(r"^[ \t]*#[ \t]*(?:if|ifdef|ifndef|elif|else)\b", re.MULTILINE)
 _MAY_IF = {"stack/base/check.h", "stack/base/trace.h"}

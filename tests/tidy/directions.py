@@ -13,7 +13,7 @@ ALLOWED = {
     "stack/wire": _BASE,
     "stack/link": _BASE + _PROTOCOL + _CAPS,
     "stack/ip": _BASE + _PROTOCOL + _CAPS,
-    "stack/udp": _BASE + _PROTOCOL,
+    "stack/udp": _BASE + _PROTOCOL + ("stack/ip/ip_info.h",),
     "stack/tcp": _BASE,
     # ip_info.h and the packet pool: what a datagram arrives with and a write is built in.
     "stack/socket": _BASE + ("epoll/", "stack/tcp/", "stack/udp/", "stack/ip/routes.h",
@@ -24,10 +24,12 @@ ALLOWED = {
     "apps": ("pollux/", "apps/"),
 }
 
-# Single files that may include more than their folder: the one translator between TCP and packets.
+# Single files that may include more than their folder: the translators between TCP and packets.
 ALSO = {
     "stack/tcp/tcp.cc": _PROTOCOL,
     "stack/tcp/tcp.h": _PROTOCOL,
+    # The options as values belong to the segment; only this file knows how they look on the wire.
+    "stack/wire/tcp_options.h": ("stack/tcp/segment.h",),
 }
 
 # What a folder must not know even as a system header.
