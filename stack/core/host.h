@@ -1,23 +1,65 @@
 // host.h - Host: everything of Pollux in this process; made by plx_init, one at a time.
 #pragma once
 
-#include "epoll/busy_poll.h"
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "drivers/dpdk/port.h"
+#include "drivers/dpdk/tsc_clock.h"
+#include "drivers/packet_pool.h"
 #include "epoll/fd_table.h"
+#include "stack/core/config.h"
+#include "stack/core/poll_context.h"
+#include "stack/core/softirq.h"
 #include "stack/core/stack.h"
 
 namespace pollux {
 
-// SKETCH of what stack/api uses.
+// Members are destroyed in reverse: first the threads, then the world, then its devices and memory.
 class Host {
  public:
-  FdTable& fds();
-  Stack& stack_for_new_socket();
-  Stack& stack_of(Socket& socket);
-  PollContext& poll_context();
-  const BusyPollParams& busy_poll() const;   // the configuration's defaults, for poll, select and blocking calls
+  // Null, and `error` says what to do, when something cannot be had.
+  static std::unique_ptr<Host> start(const Config& config, DriverError& error);
+  // Resets what is open. No thread may be inside a call.
+  ~Host();
+
+  FdTable& fds() { return fds_; }
+  Stack& stack_for_new_socket() { return *stack_; }
+  Stack& stack_of(const Socket&) { return *stack_; }
+  PollContext& poll_context() { return context_; }
+  const BusyPollParams& busy_poll() const { return config_.busy_poll; }
+  const Config& config() const { return config_; }
+  // epoll_wait, poll or select has returned `events` events: writes that follow may leave together.
+  void note_wait_returned(unsigned events);
+
+ private:
+  // A port, and what its configuration wraps around it.
+  struct Device {
+    std::unique_ptr<Port> port;
+    std::vector<std::unique_ptr<NetDevice>> wrappers;  // each around the one before
+    NetDevice& outermost() { return wrappers.empty() ? port->queue() : *wrappers.back(); }
+  };
+
+  Host(const Config& config, PacketPool pool);
+  DriverError add_port(const PortConfig& config);
+  DriverError wrap(Device& device, const PortConfig& config);
+  void start_softirq();
+
+  const Config config_;
+  TscClock clock_;
+  FdTable fds_;
+  PacketPool pool_;
+  std::vector<Device> devices_;
+  std::unique_ptr<tcp::Ports> ports_;
+  std::unique_ptr<Stack> stack_;
+  std::unique_ptr<Napi> napi_;
+  StackPollContext context_;
+  std::unique_ptr<Softirq> softirq_;
 };
 
 // Null before plx_init, after plx_exit, and in a forked child.
 Host* host();
+void set_host(Host* host);
 
 }  // namespace pollux

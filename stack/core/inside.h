@@ -9,17 +9,18 @@ namespace pollux {
 // Enters, sets the lcore id, reads the clock; at the end flushes what the call queued, and leaves.
 class Inside {
  public:
-  explicit Inside(Stack& stack);
+  explicit Inside(Stack& stack)
+      : stack_(stack), entered_(stack.entry()), lcore_(stack.lcore()), now_(stack.clock().now()) {}
   Inside(const Inside&) = delete;
   Inside& operator=(const Inside&) = delete;
-  ~Inside();
+  ~Inside() { stack_.finish_call(now_); }
   Instant now() const { return now_; }
 
  private:
   Stack& stack_;
   Entered entered_;
   LcoreScope lcore_;
-  Instant now_;
+  const Instant now_;
 };
 
 }  // namespace pollux

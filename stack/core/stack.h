@@ -1,20 +1,139 @@
 // stack.h - Stack: one queue, one world; entered, never shared (D1).
+// The way up is ingress.cc, the way down egress.cc; a page each.
 #pragma once
+
+#include <poll.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <vector>
 
 #include "stack/base/clock.h"
 #include "stack/base/entry.h"
+#include "stack/core/config.h"
+#include "stack/core/interface.h"
+#include "stack/ip/icmp.h"
+#include "stack/ip/icmp_rate_limit.h"
+#include "stack/ip/ip_ids.h"
+#include "stack/ip/ipv4.h"
+#include "stack/ip/path_mtu.h"
+#include "stack/ip/reassembly.h"
 #include "stack/socket/socket.h"
+#include "stack/tcp/tcp.h"
+#include "stack/udp/udp_table.h"
 
 namespace pollux {
 
-// SKETCH of what stack/api uses.
+// Owned by the Host, or by a simulated one. Everything in it is destroyed in reverse order of its
+// members. All but the constructor and what says so is called with entry() entered.
 class Stack {
  public:
-  Entry& entry();
-  World& world();
-  Clock& clock();
-  // The end of a call that may have queued output: flushes by the rules of design.md 5.
+  struct Parts {
+    PacketPool& pool;
+    tcp::Ports& ports;
+    unsigned index = 0;  // bit of NapiSet; lcore id of those inside
+  };
+  Stack(const Config& config, const Parts& parts, std::uint64_t seed, const tcp::Secret& secret,
+        Instant now);
+  ~Stack();
+
+  // Start-up, in the order of the configuration. Interface 0 is the loopback interface.
+  Interface& add_interface(NetDevice& device, const PortConfig& config, Instant now);
+
+  // --- Napi. One burst of at most `budget` packets per device, timers, flush. True: there was something.
+  bool poll(unsigned budget, Instant now);
+  // --- stack/api. The end of a call that may have queued output: flushes, or leaves it to a later one by
+  // the rule of design 5 (at once, unless the last wait returned several events).
   void finish_call(Instant now);
+  // A wait has returned `events` events to the program.
+  void note_wait_returned(unsigned events, Instant now);
+
+  // --- without entering: sleeping
+  void arm_rx_interrupts();
+  void disarm_rx_interrupts();
+  void add_rx_interrupt_fds(std::vector<pollfd>& fds) const;
+  // A device gives no interrupt, or has refused packets: it is asked at intervals.
+  bool must_be_polled() const { return must_be_polled_.load(std::memory_order_relaxed); }
+  // When timers want the next poll, as published at the end of the last entry.
+  Instant next_timeout() const { return Instant::from_ns(next_timeout_ns_.load(std::memory_order_relaxed)); }
+  // Somebody sleeps until `deadline` and must be told of timers that are due before; never(): nobody.
+  void set_asleep_until(Instant deadline, Sleeper* sleeper);
+
+  Entry& entry() { return entry_; }
+  unsigned lcore() const { return index_; }
+  World& world() { return world_; }
+  Counters& counters() { return counters_; }
+  const Counters& counters() const { return counters_; }
+  std::uint64_t drops(Drop reason) const { return drops_[static_cast<std::size_t>(reason)]; }
+  // Resets every connection and sends the resets: the program ends.
+  void reset_all(Instant now);
+
+ private:
+  // ingress.cc, top down
+  void receive(Interface& in, Packet packet, Instant now);
+  void receive_arp(Interface& in, const Packet& packet, Instant now);
+  void receive_ip(Packet packet, const ipv4::AcceptContext& context, Instant now);
+  void receive_datagram(ipv4::Arrived arrived, Instant now);
+  void receive_tcp(const IpInfo& ip, Packet packet, Instant now);
+  void receive_udp(const IpInfo& ip, Packet packet, Instant now);
+  void receive_icmp(const IpInfo& ip, Packet packet, Instant now);
+  void receive_icmp_error(const icmp::Error& error, Instant now);
+  bool receive_loopback(Instant now);
+  void refuse(const IpInfo& ip, const Packet& packet, const icmp::ErrorToSend& what, Instant now);
+  void after_event(tcp::Connection& connection, Instant now);
+  void after_listen(tcp::Listener& listener);
+  void count_drop(Drop reason) { ++drops_[static_cast<std::size_t>(reason)]; }
+
+  // egress.cc, top down
+  void flush(Instant now);
+  bool send_tcp(Instant now);
+  bool send_connection(tcp::Connection& connection, Instant now);
+  bool send_replies(Instant now);
+  bool send_datagrams(Instant now);
+  void send_datagram(DatagramOut datagram, Instant now);
+  void send_neighbour_messages(Interface& out, Instant now);
+  bool send_ip(const Route& route, const IpSend& ip, tcp::Encoded encoded, Instant now);
+  void send_fragments(const Route& route, DatagramOut datagram, Instant now);
+  void send_on_link(Interface& out, const Route& route, Packet packet, Instant now);
+  void give_up(Packet packet, Instant now);
+  bool has_room(const Route& route) const;
+  void transmit();
+
+  // stack.cc
+  void advance_timers(Instant now);
+  void publish(Instant now);
+  Instant earliest_timeout() const;
+  Interface& interface(InterfaceId id) { return *interfaces_[id - 1u]; }
+
+  Entry entry_;
+  const unsigned index_;
+  Rng rng_;
+  PacketPool& pool_;
+  Counters counters_;
+  std::array<std::uint64_t, static_cast<std::size_t>(Drop::count)> drops_{};
+  Routes routes_;
+  PathMtu path_mtu_;
+  IpIds ip_ids_;
+  Reassembly reassembly_;
+  IcmpRateLimit icmp_rate_limit_;
+  tcp::Tcp tcp_;
+  UdpTable udp_;
+  UdpTable ping_;
+  std::vector<std::unique_ptr<Interface>> interfaces_;
+  Ring<Packet> loopback_;  // IP packets that turn around here
+  Ring<DatagramOut> datagrams_out_;
+  World world_;
+
+  // Deferred flushing (design 5): what the last wait returned, and what was written since.
+  unsigned events_returned_ = 0;
+  unsigned calls_since_wait_ = 0;
+  Instant deferred_since_;
+
+  std::atomic<std::int64_t> next_timeout_ns_;
+  std::atomic<std::int64_t> asleep_until_ns_;
+  std::atomic<Sleeper*> asleep_{nullptr};
+  std::atomic<bool> must_be_polled_{false};
 };
 
 }  // namespace pollux

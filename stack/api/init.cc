@@ -1,0 +1,77 @@
+// init.cc - plx_init, plx_exit: the configuration becomes a Host.
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "pollux/pollux.h"
+#include "stack/api/config.h"
+#include "stack/core/host.h"
+
+namespace pollux {
+namespace {
+
+std::mutex start_mutex;
+std::unique_ptr<Host> owned_host;
+std::string last_error;
+
+int fail(int error, std::string message) {
+  last_error = std::move(message);
+  errno = error;
+  return -1;
+}
+
+int start(const char* config_file, const char* const* settings) {
+  if (owned_host) return fail(EALREADY, "plx_init has been called already in this process");
+  const char* from_environment = secure_getenv("POLLUX_CONFIG");
+  const char* file = config_file ? config_file : from_environment;
+  Config config;
+  if (ConfigError error = read_config(file ? file : "", settings, config)) {
+    return fail(EINVAL, std::move(error.message));
+  }
+  DriverError error;
+  owned_host = Host::start(config, error);
+  if (!owned_host) return fail(error.error, std::move(error.message));
+  set_host(owned_host.get());
+  last_error.clear();
+  return 0;
+}
+
+}  // namespace
+}  // namespace pollux
+
+extern "C" {
+
+int plx_init(const char* config_file, const char* const* settings) {
+  std::lock_guard lock(pollux::start_mutex);
+  return pollux::start(config_file, settings);
+}
+
+void plx_exit(void) {
+  std::lock_guard lock(pollux::start_mutex);
+  if (!pollux::host()) return;  // not started, or a forked child's copy of its parent's
+  pollux::set_host(nullptr);
+  pollux::owned_host.reset();
+}
+
+const char* plx_error(void) { return pollux::last_error.c_str(); }
+
+int plx_counters(void (*visit)(void* argument, const char* name, const char* meaning, uint64_t value),
+                 void* argument) {
+  pollux::Host* host = pollux::host();
+  if (!host) return 0;
+  int count = 0;
+  const pollux::Stack& stack = host->stack_for_new_socket();
+#define POLLUX_VISIT(name, meaning) \
+  visit(argument, #name, meaning, stack.counters().name), ++count;
+  POLLUX_COUNTERS(POLLUX_VISIT)
+#undef POLLUX_VISIT
+#define POLLUX_VISIT(name, meaning) \
+  visit(argument, "drop_" #name, meaning, stack.drops(pollux::Drop::name)), ++count;
+  POLLUX_DROPS(POLLUX_VISIT)
+#undef POLLUX_VISIT
+  return count;
+}
+
+}  // extern "C"

@@ -1,0 +1,189 @@
+// egress.cc - the way down: what sockets and timers left to send becomes packets, on one page.
+#include "stack/core/stack.h"
+#include "stack/ip/fragmentation.h"
+#include "stack/link/arp.h"
+#include "stack/link/ethernet.h"
+
+namespace pollux {
+namespace {
+// Client and server inside one stack make all the progress that Linux's would within a call.
+constexpr unsigned kLoopbackRounds = 64;
+constexpr std::uint8_t kDefaultTtl = 64;
+}  // namespace
+
+// Sends until nobody has anything to say, or the devices take no more. Iterative: what turns around
+// inside the stack is received here, between rounds, never from within a receive.
+void Stack::flush(Instant now) {
+  for (unsigned round = 0; round < kLoopbackRounds; ++round) {
+    send_tcp(now);
+    send_replies(now);
+    send_datagrams(now);
+    for (auto& out : interfaces_) send_neighbour_messages(*out, now);
+    if (!receive_loopback(now)) break;
+  }
+  transmit();
+  events_returned_ = calls_since_wait_ = 0;
+}
+
+void Stack::send_tcp(Instant now) {
+  // Those that find no room link themselves again: each is tried once per flush.
+  for (std::uint32_t n = tcp_.pending(); n != 0; --n) {
+    tcp::Connection* connection = tcp_.next_pending();
+    if (!connection) return;
+    send_connection(*connection, now);
+  }
+}
+
+void Stack::send_connection(tcp::Connection& connection, Instant now) {
+  const FourTuple tuple = connection.tuple();
+  const Result<Route> route = routes_.lookup(tuple.remote.address);
+  if (!route) {
+    connection.icmp_error(route.error(), false, connection.oldest_unacknowledged(), now);
+    return after_event(connection, now);
+  }
+  const tcp::TxContext context = tx_context(*route);
+  connection.set_gso_limit(context.segmentation_by_device ? kGsoLimit : 0);
+  while (has_room(*route)) {
+    const std::optional<tcp::Segment> segment = connection.next_segment(now);
+    if (!segment) return after_event(connection, now);
+    tcp::Encoded encoded = tcp_.encode(connection, *segment, context);
+    if (!encoded.packet) break;  // out of memory: as if the network had lost it
+    const tcp::UserOptions& options = connection.options();
+    const IpSend ip{tuple.local.address, tuple.remote.address, IPPROTO_TCP, options.tos,
+                    options.ttl ? options.ttl : kDefaultTtl};
+    send_ip(*route, ip, std::move(encoded), now);
+  }
+  tcp_.link_pending(connection);
+  after_event(connection, now);
+}
+
+void Stack::send_replies(Instant now) {
+  while (const std::optional<tcp::Reply> reply = tcp_.next_reply()) {
+    const Result<Route> route = routes_.lookup(reply->tuple.remote.address);
+    if (!route || !has_room(*route)) continue;
+    tcp::Encoded encoded = tcp_.encode(*reply, tx_context(*route));
+    if (!encoded.packet) continue;
+    const IpSend ip{reply->tuple.local.address, reply->tuple.remote.address, IPPROTO_TCP, reply->tos,
+                    reply->ttl ? reply->ttl : kDefaultTtl};
+    send_ip(*route, ip, std::move(encoded), now);
+  }
+}
+
+void Stack::send_datagrams(Instant now) {
+  for (std::size_t n = datagrams_out_.size(); n != 0; --n) {
+    const Result<Route> route = routes_.lookup(datagrams_out_.front().ip.destination);
+    if (route && !has_room(*route)) return;  // in order, when the device takes packets again
+    DatagramOut datagram = datagrams_out_.pop();
+    if (!route) {
+      count_drop(Drop::no_route);
+    } else if (datagram.packet.size() + sizeof(wire::Ipv4Header) <= route->mtu) {
+      send_ip(*route, datagram.ip, {.packet = std::move(datagram.packet)}, now);
+    } else {
+      send_fragments(*route, std::move(datagram), now);
+    }
+  }
+}
+
+void Stack::send_fragments(const Route& route, DatagramOut datagram, Instant now) {
+  if (datagram.ip.dont_fragment) return count_drop(Drop::too_large);
+  Fragmentation pieces(std::move(datagram.packet), datagram.ip, ip_ids_.next(), route.mtu);
+  while (!pieces.is_done()) {
+    Packet piece = pieces.next(pool_);
+    if (!piece) return count_drop(Drop::no_memory);
+    if (route.interface == kLoopbackInterface) {
+      send_on_loopback(std::move(piece));
+    } else {
+      send_on_link(interface(route.interface), route, std::move(piece), now);
+    }
+  }
+}
+
+void Stack::send_ip(const Route& route, const IpSend& ip, tcp::Encoded encoded, Instant now) {
+  const std::uint16_t id = ip.dont_fragment ? 0 : ip_ids_.next();
+  if (route.interface == kLoopbackInterface) {
+    ipv4::prepend(encoded.packet, ip, id, true);
+    return send_on_loopback(std::move(encoded.packet));
+  }
+  Interface& out = interface(route.interface);
+  const bool by_device = out.caps().tx_ipv4_checksum;
+  ipv4::prepend(encoded.packet, ip, id, by_device);
+  TxOffload offload = encoded.offload;
+  offload.ipv4_checksum = by_device;
+  offload.link_length = ethernet::header_length(out.vlan());
+  offload.ip_length = sizeof(wire::Ipv4Header);
+  encoded.packet.request(offload);
+  send_on_link(out, route, std::move(encoded.packet), now);
+}
+
+void Stack::send_on_loopback(Packet packet) {
+  // The same memory is read again: nothing can have damaged it.
+  packet.meta().ip_checksum = packet.meta().l4_checksum = Checksum::valid;
+  if (!loopback_.push(std::move(packet))) count_drop(Drop::queue_full);
+}
+
+void Stack::send_on_link(Interface& out, const Route& route, Packet packet, Instant now) {
+  if (route.is_broadcast) return put_frame(out, link_broadcast(route.next_hop), std::move(packet));
+  const Neighbours::Resolved neighbour = out.neighbours().resolve(route.next_hop, packet, now);
+  switch (neighbour.resolution) {
+    case Neighbours::Resolution::known: return put_frame(out, neighbour.mac, std::move(packet));
+    case Neighbours::Resolution::queued: return;
+    case Neighbours::Resolution::failed: return count_drop(Drop::unresolved);
+  }
+}
+
+void Stack::put_frame(Interface& out, const MacAddress& to, Packet packet) {
+  ethernet::prepend(packet, {out.caps().mac, to}, ethernet::kTypeIpv4, out.vlan());
+  if (!out.enqueue(std::move(packet))) ++counters_.tx_refused;
+}
+
+// Requests, packets whose neighbour answered, and packets whose neighbour did not.
+void Stack::send_neighbour_messages(Interface& out, Instant now) {
+  ArpMessage message;
+  while (out.has_room() && out.neighbours().next_request(message)) send_arp(out, message);
+  Packet packet;
+  MacAddress mac;
+  while (out.has_room() && out.neighbours().next_ready(packet, mac)) put_frame(out, mac, std::move(packet));
+  IpAddress next_hop;
+  while (out.neighbours().next_failed(packet, next_hop)) give_up(std::move(packet), now);
+}
+
+void Stack::send_arp(Interface& out, const ArpMessage& message) {
+  Packet packet = arp::encode(pool_, message);
+  if (!packet) return count_drop(Drop::no_memory);
+  const ethernet::Addresses addresses{out.caps().mac, message.frame_destination};
+  ethernet::prepend(packet, addresses, ethernet::kTypeArp, out.vlan());
+  if (!out.enqueue(std::move(packet))) ++counters_.tx_refused;
+}
+
+// RFC 1122 2.3.2.2: whoever sent it hears that the host cannot be reached.
+void Stack::give_up(Packet packet, Instant now) {
+  count_drop(Drop::unresolved);
+  if (const auto error = icmp::error_about(packet, Errno::host_unreachable)) receive_icmp_error(*error, now);
+}
+
+bool Stack::has_room(const Route& route) {
+  if (route.interface == kLoopbackInterface) return !loopback_.full();
+  Interface& out = interface(route.interface);
+  if (!out.has_room()) out.transmit();
+  return out.has_room();
+}
+
+tcp::TxContext Stack::tx_context(const Route& route) {
+  if (route.interface == kLoopbackInterface) return {true, false};
+  const DeviceCaps& caps = interface(route.interface).caps();
+  return {caps.tx_tcp_checksum, caps.tx_tso};
+}
+
+void Stack::transmit() {
+  bool is_refusing = false;
+  for (auto& out : interfaces_) {
+    out->transmit();
+    const Interface::Sent sent = out->take_sent();
+    counters_.tx_packets += sent.packets;
+    counters_.tx_bytes += sent.bytes;
+    is_refusing = is_refusing || out->is_refusing();
+  }
+  must_be_polled_.store(is_refusing || lacks_interrupts_, std::memory_order_relaxed);
+}
+
+}  // namespace pollux

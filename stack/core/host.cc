@@ -1,0 +1,166 @@
+// host.cc - start-up: environment, memory, devices, world, threads; in this order.
+#include "stack/core/host.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <sys/random.h>
+
+#include <cerrno>
+
+#include "drivers/impair.h"
+#include "drivers/kernel_interface.h"
+#include "drivers/pcap_tap.h"
+#include "epoll/eventpoll.h"
+#include "stack/socket/socket_pool.h"
+
+namespace pollux {
+namespace {
+
+constexpr std::uint16_t kDataRoom = 2048;
+constexpr NapiSet kOnlyNapi = 1;
+
+Host* the_host = nullptr;
+
+// In a forked child the stack is the parent's: its descriptors answer EBADF (design 6).
+void forget_host_in_child() { the_host = nullptr; }
+
+template <typename T>
+void fill_randomly(T& value) {
+  auto* octets = reinterpret_cast<std::byte*>(&value);
+  for (std::size_t done = 0; done < sizeof(T);) {
+    const ssize_t n = getrandom(octets + done, sizeof(T) - done, 0);
+    if (n > 0) done += static_cast<std::size_t>(n);
+  }
+}
+
+bool is_pci_address(const std::string& device) {
+  return device.size() >= 7 && device.find(':') != std::string::npos &&
+         device.find_first_not_of("0123456789abcdefABCDEF:.") == std::string::npos;
+}
+
+EalOptions eal_options(const Config& config) {
+  EalOptions options;
+  options.use_hugepages = config.hugepages;
+  options.memory_mb = config.memory_mb;
+  options.log_level = config.log;
+  for (const PortConfig& port : config.ports) options.probe_pci |= is_pci_address(port.device);
+  return options;
+}
+
+}  // namespace
+
+Host* host() { return the_host; }
+
+void set_host(Host* host) {
+  static const int registered = pthread_atfork(nullptr, nullptr, forget_host_in_child);
+  CHECK(registered == 0);
+  the_host = host;
+}
+
+std::unique_ptr<Host> Host::start(const Config& config, DriverError& error) {
+  error = start_eal(eal_options(config));
+  if (error) return nullptr;
+  Result<PacketPool> pool = PacketPool::create("pollux", config.packets, kDataRoom);
+  if (!pool) {
+    error = {static_cast<int>(pool.error()),
+             fmt::format("no memory for {} packets ({} MB). Lower stack.packets, raise stack.memory_mb, or "
+                         "reserve hugepages: echo 64 > /proc/sys/vm/nr_hugepages",
+                         config.packets, std::uint64_t{config.packets} * 2432 >> 20)};
+    return nullptr;
+  }
+  std::unique_ptr<Host> host(new Host(config, std::move(*pool)));
+  for (const PortConfig& port : config.ports) {
+    error = host->add_port(port);
+    if (error) return nullptr;
+  }
+  host->start_softirq();
+  return host;
+}
+
+Host::Host(const Config& config, PacketPool pool)
+    : config_(config),
+      fds_(config.descriptors),
+      pool_(std::move(pool)),
+      context_(clock_, Duration::us(config.poll_ceiling_usecs)) {
+  EventPoll::configure({.threads = config.threads,
+                        .max_sets = config.epoll_sets,
+                        .max_kernel_files = config.kernel_files,
+                        .max_user_watches = config.epoll_watches,
+                        .busy_poll = config.busy_poll});
+  configure_sockets(config.sockets);
+  std::uint64_t seed = 0;
+  tcp::Secret secret;
+  tcp::HashKey port_key;
+  fill_randomly(seed);
+  fill_randomly(secret);
+  fill_randomly(port_key);
+  ports_ = std::make_unique<tcp::Ports>(config.connections + config.listeners, port_key, seed);
+  stack_ = std::make_unique<Stack>(config_, Stack::Parts{pool_, *ports_, 0}, seed, secret, clock_.now());
+  napi_ = std::make_unique<Napi>(*stack_, clock_);
+  context_.add(*napi_);
+}
+
+Host::~Host() {
+  softirq_.reset();
+  if (!stack_->entry().may_enter()) return;
+  Entered entered(stack_->entry());
+  LcoreScope lcore(stack_->lcore());
+  stack_->reset_all(clock_.now());
+}
+
+DriverError Host::add_port(const PortConfig& config) {
+  DriverError error;
+  const PortOptions options{.name = config.name,
+                            .device = config.device,
+                            .rx_descriptors = config.descriptors,
+                            .tx_descriptors = config.descriptors,
+                            .mtu = config.mtu,
+                            .checksum_offload = config.checksum_offload,
+                            .tso = config.tso,
+                            .rx_interrupts = config.rx_interrupts};
+  Device device;
+  device.port = Port::open(options, pool_, error);
+  if (error) return error;
+  const std::string kernel_end = device.port->kernel_interface();
+  if (config.kernel_address && kernel_end.empty()) {
+    return {EINVAL, fmt::format("port.{}.kernel_address: {} has no end in the kernel; take the key out",
+                                config.name, device.port->driver())};
+  }
+  if (config.kernel_address) error = bring_up_kernel_interface(kernel_end, *config.kernel_address);
+  if (!error) error = wrap(device, config);
+  if (error) return error;
+  devices_.push_back(std::move(device));
+  stack_->add_interface(devices_.back().outermost(), config, clock_.now());
+  return {};
+}
+
+// From the device outwards: impairments, then the capture, which sees what the stack sees.
+DriverError Host::wrap(Device& device, const PortConfig& config) {
+  if (!config.impair_rx.empty() || !config.impair_tx.empty()) {
+    const Result<ImpairParams> rx = ImpairParams::parse(config.impair_rx);
+    const Result<ImpairParams> tx = ImpairParams::parse(config.impair_tx);
+    if (!rx || !tx) {
+      return {EINVAL, fmt::format("port.{}.{}: write impairments as \"loss=0.01,delay=5ms,reorder=0.02\"",
+                                  config.name, rx ? "impair_tx" : "impair_rx")};
+    }
+    device.wrappers.push_back(std::make_unique<Impair>(
+        device.outermost(), Impair::Options{*rx, *tx, config.impair_seed}, clock_, pool_));
+  }
+  if (config.capture.empty()) return {};
+  DriverError error;
+  auto tap = PcapTap::open(device.outermost(), config.capture, clock_, error);
+  if (tap) device.wrappers.push_back(std::move(tap));
+  return error;
+}
+
+void Host::start_softirq() {
+  if (config_.threads == ThreadMode::single) return;
+  softirq_ = std::make_unique<Softirq>(context_, *napi_, kOnlyNapi, Duration::us(config_.softirq_usecs));
+}
+
+void Host::note_wait_returned(unsigned events) {
+  if (events < 2) return;
+  stack_->note_wait_returned(events);
+}
+
+}  // namespace pollux

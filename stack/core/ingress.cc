@@ -1,0 +1,167 @@
+// ingress.cc - the way up: from a device's burst to the sockets, on one page.
+#include "stack/core/stack.h"
+#include "stack/link/arp.h"
+#include "stack/link/ethernet.h"
+#include "stack/socket/tcp_socket.h"
+#include "stack/socket/udp_socket.h"
+#include "stack/udp/udp.h"
+
+namespace pollux {
+
+void Stack::receive(Interface& in, Packet packet, Instant now) {
+  ++counters_.rx_packets;
+  counters_.rx_bytes += packet.size();
+  const Accepted<ethernet::Frame> frame = ethernet::accept(packet, in.caps().mac, in.vlan());
+  if (!frame) return count_drop(frame.error());
+  switch (frame->type) {
+    case ethernet::kTypeIpv4:
+      return receive_ip(std::move(packet), {routes_, in.id(), frame->is_broadcast}, now);
+    case ethernet::kTypeArp: return receive_arp(in, packet, now);
+    default: return count_drop(Drop::unknown_ether_type);
+  }
+}
+
+void Stack::receive_arp(Interface& in, const Packet& packet, Instant now) {
+  const Accepted<ArpMessage> message = arp::decode(packet);
+  if (!message) return count_drop(message.error());
+  const Accepted<Neighbours::ArpOutcome> outcome = in.neighbours().input(*message, now);
+  if (!outcome) return count_drop(outcome.error());
+  if (outcome->conflict) ++counters_.arp_conflicts;
+  if (outcome->reply) send_arp(in, *outcome->reply);
+}
+
+void Stack::receive_ip(Packet packet, const ipv4::AcceptContext& context, Instant now) {
+  Accepted<ipv4::Arrived> arrived = ipv4::accept(std::move(packet), context);
+  if (!arrived) return count_drop(arrived.error());
+  if (arrived->is_fragment) {
+    arrived = reassembly_.add(std::move(*arrived), now);
+    if (!arrived) return count_drop(arrived.error());
+  }
+  receive_datagram(std::move(*arrived), now);
+}
+
+void Stack::receive_datagram(ipv4::Arrived arrived, Instant now) {
+  switch (arrived.info.protocol) {
+    case IPPROTO_TCP: return receive_tcp(arrived.info, std::move(arrived.packet), now);
+    case IPPROTO_UDP: return receive_udp(arrived.info, std::move(arrived.packet), now);
+    case IPPROTO_ICMP: return receive_icmp(arrived.info, std::move(arrived.packet), now);
+    default: break;
+  }
+  count_drop(Drop::unknown_protocol);
+  refuse(arrived.info, arrived.packet, {.code = icmp::kProtocolUnreachable}, now);
+}
+
+void Stack::receive_tcp(const IpInfo& ip, Packet packet, Instant now) {
+  ++counters_.tcp_segments_in;
+  Accepted<tcp::Arrival> arrival =
+      tcp_.decode({ip.source, ip.destination, ip.tos, ip.is_broadcast}, std::move(packet));
+  if (!arrival) return count_drop(arrival.error());
+  const FourTuple& tuple = arrival->tuple;
+  tcp::Listener* listener = nullptr;
+  if (tcp::Connection* connection = tcp_.find_connection(tuple)) {
+    if (!tcp_.may_receive(*connection, arrival->segment, now)) return;
+    connection->segment_arrives(std::move(arrival->segment), now);
+    return after_event(*connection, now);
+  }
+  if (tcp::TimeWait* time_wait = tcp_.find_time_wait(tuple)) {
+    listener = tcp_.segment_arrives_time_wait(*time_wait, arrival->segment, now);
+  } else if (listener = tcp_.find_listener(tuple); !listener) {
+    tcp_.segment_arrives_closed(tuple, arrival->segment);
+  }
+  if (!listener) return;
+  tcp_.segment_arrives_listen(*listener, tuple, arrival->segment, path_mtu_to(tuple.remote.address, now), now);
+}
+
+// Takes what happened to the connection: wakes its socket, re-arms its timer, may end it.
+void Stack::after_event(tcp::Connection& connection, Instant now) {
+  const tcp::EventSet events = connection.take_events();
+  if (TcpSocket* socket = TcpSocket::of(connection)) socket->on_events(events);
+  if (tcp::Listener* listener = tcp_.settle(connection, now)) after_listen(*listener);
+}
+
+void Stack::after_listen(tcp::Listener& listener) {
+  if (!listener.take_readable()) return;
+  if (TcpSocket* socket = TcpSocket::of(listener)) socket->on_acceptable();
+}
+
+void Stack::receive_udp(const IpInfo& ip, Packet packet, Instant now) {
+  Packet for_error;
+  Accepted<udp::Datagram> datagram = udp::decode(ip, std::move(packet));
+  if (!datagram) return count_drop(datagram.error());
+  if (ip.is_broadcast) {
+    udp_.for_each_match(datagram->tuple, [&](UdpEndpoint& endpoint) {
+      UdpSocket::of(endpoint).deliver_copy(*datagram, now);
+    });
+    return;
+  }
+  if (UdpEndpoint* endpoint = udp_.find(datagram->tuple)) {
+    return UdpSocket::of(*endpoint).deliver(std::move(*datagram), now);
+  }
+  count_drop(Drop::no_port);
+  refuse(ip, datagram->packet, {.code = icmp::kPortUnreachable, .pulled = udp::kHeaderSize}, now);
+}
+
+void Stack::receive_icmp(const IpInfo& ip, Packet packet, Instant now) {
+  ++counters_.icmp_in;
+  const Accepted<icmp::Arrived> arrived = icmp::decode(ip, packet, routes_);
+  if (!arrived) return count_drop(arrived.error());
+  switch (arrived->kind) {
+    case icmp::Kind::echo_request:
+      icmp::make_echo_reply(packet);
+      datagrams_out_.push({.ip = reply_to(ip), .packet = std::move(packet)});
+      return;
+    case icmp::Kind::echo_reply: {
+      const FourTuple tuple{{ip.destination, arrived->id}, {ip.source, 0}};
+      if (UdpEndpoint* endpoint = ping_.find(tuple)) {
+        return UdpSocket::of(*endpoint).deliver({tuple, ip, std::move(packet)}, now);
+      }
+      return count_drop(Drop::no_port);
+    }
+    case icmp::Kind::error: return receive_icmp_error(arrived->error, now);
+  }
+}
+
+// RFC 5927: whoever sent the quoted packet decides what the error means.
+void Stack::receive_icmp_error(const icmp::Error& error, Instant now) {
+  switch (error.protocol) {
+    case IPPROTO_TCP: {
+      tcp::Connection* connection = tcp_.find_connection(error.tuple);
+      if (!connection) return;
+      if (error.is_too_big) {
+        connection->path_mtu(error.mtu, tcp::SeqNum(error.seq), now);
+      } else {
+        connection->icmp_error(error.error, error.is_hard, tcp::SeqNum(error.seq), now);
+      }
+      return after_event(*connection, now);
+    }
+    case IPPROTO_UDP:
+      if (error.is_too_big) note_path_mtu(error, now);
+      if (UdpEndpoint* endpoint = udp_.find(error.tuple)) UdpSocket::of(*endpoint).deliver_error(error, now);
+      return;
+    case IPPROTO_ICMP:
+      if (UdpEndpoint* endpoint = ping_.find(error.tuple)) UdpSocket::of(*endpoint).deliver_error(error, now);
+      return;
+    default: return;
+  }
+}
+
+// Tells the sender why, where RFC 1122 3.2.2 allows it and the budget lasts.
+void Stack::refuse(const IpInfo& ip, const Packet& packet, const icmp::ErrorToSend& what, Instant now) {
+  if (!icmp::may_send_error(ip, packet, what) || !icmp_rate_limit_.allow(ip.source, now)) return;
+  Accepted<Packet> error = icmp::make_error(pool_, ip, packet, what);
+  if (!error) return count_drop(error.error());
+  ++counters_.icmp_out;
+  datagrams_out_.push({.ip = reply_to(ip), .packet = std::move(*error)});
+}
+
+// What turned around inside the stack. False: there was nothing.
+bool Stack::receive_loopback(Instant now) {
+  if (loopback_.empty()) return false;
+  for (std::size_t n = loopback_.size(); n != 0; --n) {
+    ++counters_.loopback_packets;
+    receive_ip(loopback_.pop(), {routes_, kLoopbackInterface, false}, now);
+  }
+  return true;
+}
+
+}  // namespace pollux

@@ -1,0 +1,61 @@
+// interface.h - Interface: one device as a Stack uses it: addresses, neighbours, what waits to leave.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <span>
+
+#include "drivers/net_device.h"
+#include "stack/ip/ip_info.h"
+#include "stack/link/neighbours.h"
+
+namespace pollux {
+
+// Owned by the Stack. Packets leave through a batch: one tx_burst per flush, or per kBatch packets.
+// What the device refuses stays in the batch; while it is full, whoever sends waits (has_room).
+class Interface {
+ public:
+  struct Params {
+    InterfaceId id;
+    std::uint16_t vlan = 0;
+    Neighbours::Limits neighbours;
+  };
+  Interface(const Params& params, NetDevice& device, Rng& rng, Instant now)
+      : device_(device), id_(params.id), vlan_(params.vlan),
+        neighbours_(device.caps().mac, params.neighbours, rng, now) {}
+
+  InterfaceId id() const { return id_; }
+  std::uint16_t vlan() const { return vlan_; }
+  NetDevice& device() { return device_; }
+  const DeviceCaps& caps() const { return device_.caps(); }
+  Neighbours& neighbours() { return neighbours_; }
+
+  bool has_room() const { return count_ < kBatch; }
+  bool is_refusing() const { return count_ != 0; }  // between flushes: the device refused packets
+  // Takes the packet, complete with its link header. False: no room, still the caller's.
+  bool enqueue(Packet&& packet) {
+    if (count_ == kBatch) transmit();
+    if (count_ == kBatch) return false;
+    batch_[count_++] = std::move(packet);
+    return true;
+  }
+  // Gives the batch to the device. What was taken is counted for take_sent().
+  void transmit();
+  struct Sent {
+    std::size_t packets = 0;
+    std::uint64_t bytes = 0;
+  };
+  Sent take_sent() { return std::exchange(sent_, Sent{}); }
+
+ private:
+  static constexpr std::size_t kBatch = 64;
+  NetDevice& device_;
+  const InterfaceId id_;
+  const std::uint16_t vlan_;
+  Neighbours neighbours_;
+  std::array<Packet, kBatch> batch_;
+  std::size_t count_ = 0;
+  Sent sent_;
+};
+
+}  // namespace pollux

@@ -1,0 +1,75 @@
+// napi.cc - one poll, and the claim to sleep on a device.
+#include "stack/core/napi.h"
+
+#include <sched.h>
+
+#include <algorithm>
+
+#include "drivers/dpdk/eal.h"
+#include "stack/core/softirq.h"
+
+namespace pollux {
+namespace {
+constexpr Duration kFirstPause = Duration::us(10);
+// A woken thread needs 30 to 60 us on these machines until it runs.
+constexpr Duration kGiveWay = Duration::us(100);
+}  // namespace
+
+Instant Napi::poll(unsigned budget, Claim who) {
+  if (stack_.entry().is_contended()) give_way();
+  Entered entered(stack_.entry());
+  LcoreScope lcore(stack_.lcore());
+  const Instant now = clock_.now();
+  const bool busy = stack_.poll(budget, now);
+  was_busy_.store(busy, std::memory_order_relaxed);
+  if (who != Claim::softirq) last_attended_ns_.store(now.to_ns(), std::memory_order_relaxed);
+  return now;
+}
+
+// Without it a thread that spins here keeps those out that sleep at the door.
+void Napi::give_way() {
+  const Instant end = clock_.now() + kGiveWay;
+  while (stack_.entry().is_contended() && clock_.now() < end) sched_yield();
+}
+
+bool Napi::claim(Sleeper& sleeper, Claim kind) {
+  std::lock_guard lock(mutex_);
+  const bool is_free = holder_ == nullptr;
+  const bool takes_over = kind == Claim::waiter && kind_.load(std::memory_order_relaxed) == Claim::softirq;
+  if (!is_free && !takes_over) {
+    if (kind == Claim::waiter) successors_.push_back(&sleeper);
+    return false;
+  }
+  if (takes_over) holder_->wake();
+  holder_ = &sleeper;
+  kind_.store(kind, std::memory_order_relaxed);
+  pause_ = kFirstPause;
+  return true;
+}
+
+void Napi::release(Sleeper& sleeper) {
+  {
+    std::lock_guard lock(mutex_);
+    if (holder_ != &sleeper) {
+      std::erase(successors_, &sleeper);
+      return;
+    }
+    holder_ = nullptr;
+    kind_.store(Claim::none, std::memory_order_relaxed);
+    if (!successors_.empty()) {
+      // Its claim() then succeeds, or finds an even newer holder.
+      successors_.front()->wake();
+      successors_.erase(successors_.begin());
+    }
+  }
+  if (Softirq* softirq = softirq_.load()) softirq->note_left();
+}
+
+Duration Napi::next_pause(Duration ceiling) {
+  if (was_busy()) pause_ = kFirstPause;
+  const Duration pause = std::min(pause_, ceiling);
+  pause_ = std::min(pause_ * 2, ceiling);
+  return pause;
+}
+
+}  // namespace pollux

@@ -1,0 +1,71 @@
+// napi.h - Napi: polling one Stack; who polls it when several threads could.
+//
+// States, by who has the claim (Linux: NAPI_STATE_SCHED and friends):
+//
+//   idle ----- a waiter sleeps ------> armed      it has the receive interrupts in its kernel wait
+//   idle ----- nobody polled for long > softirq   the softirq thread does
+//   softirq -- a waiter sleeps ------> armed      the softirq thread is told and lets go
+//   armed ---- it leaves its sleep --> idle       and one of the other sleepers is woken as successor
+//
+// poll() needs no claim: whoever has something to gain polls, one at a time by the Stack's entry.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "epoll/event_fd.h"
+#include "stack/base/clock.h"
+#include "stack/core/stack.h"
+
+namespace pollux {
+
+class Softirq;
+
+// Owned by the Host, one for each Stack. Its mutex is at the edge: never taken inside the Stack.
+class Napi {
+ public:
+  enum class Claim : std::uint8_t { none, waiter, softirq };
+
+  Napi(Stack& stack, Clock& clock) : stack_(stack), clock_(clock) {}
+
+  // Enters; one burst of at most `budget` packets from each device; timers; flush. Returns now.
+  // `who`: waiter for any thread of the application, or softirq.
+  Instant poll(unsigned budget, Claim who);
+  // Whether the last poll() found a packet or a due timer.
+  bool was_busy() const { return was_busy_.load(std::memory_order_relaxed); }
+  // When a thread of the application last polled.
+  Instant last_attended() const {
+    return Instant::from_ns(last_attended_ns_.load(std::memory_order_relaxed));
+  }
+
+  // The right to sleep on the device. False: another waiter has it; `sleeper` is then woken when that
+  // one leaves. A waiter takes the claim from the softirq thread.
+  bool claim(Sleeper& sleeper, Claim kind);
+  // Gives back a claim, or the place among those who would succeed.
+  void release(Sleeper& sleeper);
+  Claim claimed_by() const { return kind_.load(std::memory_order_relaxed); }
+
+  Stack& stack() { return stack_; }
+  // Hears when a waiter leaves; null: there is none. Before threads, or with none waiting.
+  void set_softirq(Softirq* softirq) { softirq_.store(softirq); }
+  // How long to pause before the next poll of devices without interrupts: grows while they are idle.
+  Duration next_pause(Duration ceiling);
+
+ private:
+  void give_way();
+
+  Stack& stack_;
+  Clock& clock_;
+  std::atomic<std::int64_t> last_attended_ns_{0};
+  std::atomic<bool> was_busy_{false};
+  Duration pause_;  // touched by the claim's holder
+  std::atomic<Softirq*> softirq_{nullptr};
+  std::mutex mutex_;
+  Sleeper* holder_ = nullptr;
+  std::atomic<Claim> kind_{Claim::none};
+  std::vector<Sleeper*> successors_;
+};
+
+}  // namespace pollux

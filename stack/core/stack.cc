@@ -1,0 +1,157 @@
+// stack.cc - one poll of the world, its timers, and what a sleeper needs to know of it.
+#include "stack/core/stack.h"
+
+#include "epoll/event_fd.h"
+#include "stack/socket/tcp_socket.h"
+
+namespace pollux {
+namespace {
+
+constexpr std::size_t kLoopbackPackets = 1024;
+constexpr std::size_t kDatagramsOut = 512;
+constexpr std::uint16_t kLoopbackMtu = 65535;
+constexpr unsigned kMaxDeferredCalls = 16;
+constexpr Duration kMaxDeferral = Duration::us(10);
+
+tcp::TcpLimits tcp_limits(const Config& config) {
+  return {.connections = config.connections,
+          .listeners = config.listeners,
+          .time_waits = config.time_waits};
+}
+
+}  // namespace
+
+Stack::Stack(const Config& config, const Parts& parts, std::uint64_t seed, const tcp::Secret& secret,
+             Instant now)
+    : entry_(config.threads),
+      index_(parts.index),
+      rng_(seed),
+      pool_(parts.pool),
+      path_mtu_(256, rng_),
+      ip_ids_(rng_),
+      reassembly_({}, rng_),
+      icmp_rate_limit_({}, rng_),
+      tcp_(config.tcp, tcp_limits(config), {parts.pool, parts.ports, rng_, counters_}, secret, now),
+      udp_(config.sockets, {}, rng_),
+      ping_(64, {}, rng_),
+      loopback_(kLoopbackPackets),
+      datagrams_out_(kDatagramsOut),
+      world_{entry_,  NapiSet{1} << parts.index, tcp_, udp_, ping_, routes_, path_mtu_, pool_, datagrams_out_,
+             rng_, counters_},
+      next_timeout_ns_(Instant::never().to_ns()) {
+  routes_.add_interface(kLoopbackInterface, kLoopbackMtu);
+  routes_.add_address(kLoopbackInterface, {IpAddress::v4(127, 0, 0, 1), 8});
+}
+
+Stack::~Stack() = default;
+
+Interface& Stack::add_interface(NetDevice& device, const PortConfig& config, Instant now) {
+  const auto id = static_cast<InterfaceId>(interfaces_.size() + 1);
+  const Interface::Params params{.id = id, .vlan = config.vlan, .neighbours = {}};
+  interfaces_.push_back(std::make_unique<Interface>(params, device, rng_, now));
+  Interface& added = *interfaces_.back();
+  const std::uint16_t mtu = config.mtu ? config.mtu : device.caps().mtu;
+  routes_.add_interface(id, mtu);
+  for (const Prefix& address : config.addresses) {
+    routes_.add_address(id, address);
+    added.neighbours().add_address(address, Claim::announce, now);
+  }
+  if (config.gateway) routes_.add_gateway({IpAddress::any_v4(), 0}, *config.gateway);
+  lacks_interrupts_ = lacks_interrupts_ || device.rx_interrupt_fd() < 0;
+  must_be_polled_.store(lacks_interrupts_);
+  return added;
+}
+
+bool Stack::poll(unsigned budget, Instant now) {
+  std::size_t received = 0;
+  const std::size_t burst = std::min<std::size_t>(budget, burst_.size());
+  for (auto& in : interfaces_) {
+    const std::size_t n = in->device().rx_burst(std::span(burst_).first(burst));
+    for (std::size_t i = 0; i < n; ++i) receive(*in, std::move(burst_[i]), now);
+    received += n;
+  }
+  if (received != 0) tcp_.note_memory();
+  const bool timers_ran = earliest_timeout() <= now;
+  if (timers_ran) advance_timers(now);
+  flush(now);
+  publish(now);
+  ++counters_.polls;
+  return received != 0 || timers_ran;
+}
+
+void Stack::advance_timers(Instant now) {
+  tcp_.advance_timers(now, [&](tcp::Connection& connection) {
+    if (connection.wants_neighbour_probe()) doubt_neighbour(connection, now);
+    after_event(connection, now);
+  });
+  reassembly_.advance(now);
+  ipv4::Arrived first;
+  while (reassembly_.next_expired(first)) {
+    count_drop(Drop::fragment_timeout);
+    refuse(first.info, first.packet,
+           {.type = icmp::kTimeExceeded, .code = icmp::kReassemblyTimeExceeded}, now);
+  }
+  for (auto& out : interfaces_) out->neighbours().advance(now);
+}
+
+Instant Stack::earliest_timeout() const {
+  Instant next = earlier(tcp_.next_timeout(), reassembly_.next_timeout());
+  for (const auto& out : interfaces_) {
+    next = earlier(next, earlier(out->neighbours().next_timeout(), out->device().next_event()));
+  }
+  return next;
+}
+
+void Stack::finish_call(Instant now) {
+  if (!has_output()) return publish(now);
+  ++calls_since_wait_;
+  const unsigned patience = std::min(events_returned_, kMaxDeferredCalls);
+  if (calls_since_wait_ < patience && now - deferred_since_ < kMaxDeferral) return;
+  flush(now);
+  publish(now);
+}
+
+void Stack::note_wait_returned(unsigned events, Instant now) {
+  events_returned_ = events;
+  calls_since_wait_ = 0;
+  deferred_since_ = now;
+}
+
+bool Stack::has_output() const {
+  return tcp_.has_output() || !datagrams_out_.empty() || !loopback_.empty();
+}
+
+// For sleepers, who look without entering. One that sleeps past a timer set meanwhile is woken.
+void Stack::publish(Instant now) {
+  const Instant next = earliest_timeout();
+  next_timeout_ns_.store(next.to_ns(), std::memory_order_relaxed);
+  Sleeper* sleeper = asleep_.load(std::memory_order_acquire);
+  if (sleeper && next.to_ns() < asleep_until_ns_.load(std::memory_order_relaxed)) sleeper->wake();
+}
+
+void Stack::set_asleep_until(Instant deadline, Sleeper* sleeper) {
+  asleep_until_ns_.store(deadline.to_ns(), std::memory_order_relaxed);
+  asleep_.store(sleeper, std::memory_order_release);
+}
+
+void Stack::arm_rx_interrupts() {
+  for (auto& in : interfaces_) in->device().arm_rx_interrupt();
+}
+
+void Stack::disarm_rx_interrupts() {
+  for (auto& in : interfaces_) in->device().disarm_rx_interrupt();
+}
+
+void Stack::add_rx_interrupt_fds(std::vector<pollfd>& fds) const {
+  for (const auto& in : interfaces_) {
+    const int fd = in->device().rx_interrupt_fd();
+    if (fd >= 0) fds.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+  }
+}
+
+void Stack::reset_all(Instant now) {
+  tcp_.abort_all(now);
+  flush(now);
+}
+
+}  // namespace pollux
