@@ -23,7 +23,7 @@ struct DeviceCaps {
   bool tx_tso = false;
   bool tx_multi_segments = false;  // takes chains; otherwise a packet must be one segment
   bool tx_vlan_insert = false;
-  bool rx_checksum = false;        // packets carry Checksum::good or bad; informational
+  bool rx_checksum = false;  // packets carry Checksum::good or bad; informational
 };
 
 // Implemented by dpdk/queue, loopback, impair, pcap_tap, pcap_replay and the simulation's links.
@@ -38,7 +38,8 @@ class NetDevice {
   virtual bool is_link_up() const { return true; }
   // A descriptor that becomes readable when a packet arrives while armed; -1: none, poll it.
   virtual int rx_interrupt_fd() const { return -1; }
-  // Before a sleep: ask for an interrupt. After arming, poll once more: a packet from before raises none.
+  // Before a sleep: ask for an interrupt. After arming, poll once more: a packet from before raises
+  // none.
   virtual void arm_rx_interrupt() {}
   // After a sleep; takes back the request and clears the descriptor where that is needed.
   virtual void disarm_rx_interrupt() {}

@@ -24,9 +24,9 @@ enum class Checksum : std::uint8_t {
 // What the device is asked to do when it transmits; lengths of the headers in front of the payload.
 struct TxOffload {
   bool ipv4_checksum = false;
-  bool tcp_checksum = false;   // the field holds the pseudo-header's sum
+  bool tcp_checksum = false;  // the field holds the pseudo-header's sum
   bool udp_checksum = false;
-  std::uint16_t tso_mss = 0;   // not 0: cut into segments of that much payload
+  std::uint16_t tso_mss = 0;  // not 0: cut into segments of that much payload
   std::uint8_t link_length = 0;
   std::uint8_t ip_length = 0;
   std::uint8_t tcp_length = 0;
@@ -41,8 +41,9 @@ struct PacketMeta {
   Checksum ip_checksum;
   Checksum l4_checksum;
   std::uint16_t vlan_tci;  // meaningful if has_vlan
-  bool has_vlan;
+  bool has_vlan;           // received: the tag was taken off; to send: DeviceCaps::tx_vlan_insert
 };
+inline constexpr PacketMeta kNothingKnown{Checksum::unknown, Checksum::unknown, 0, false};
 
 inline constexpr std::uint16_t kPacketHeadRoom = 128;
 inline constexpr std::uint16_t kPacketPrivateSize = 128;
@@ -82,8 +83,10 @@ class Packet {
     if (head_size() < offset + sizeof(Header)) return nullptr;
     return reinterpret_cast<const Header*>(data() + offset);
   }
-  // Makes `n` octets in front; they are uninitialised. CHECKs that there is head room.
+  // Makes `n` octets in front; they are uninitialised. CHECKs that there is head room. Never on a
+  // packet of PacketPool::refer: what is in front belongs to another.
   std::byte* push(std::uint16_t n) {
+    DCHECK(RTE_MBUF_DIRECT(mbuf_));
     char* front = rte_pktmbuf_prepend(mbuf_, n);
     CHECK(front != nullptr);
     return reinterpret_cast<std::byte*>(front);
@@ -95,22 +98,32 @@ class Packet {
   // Removes `n` octets in front; n <= head_size().
   void pull(std::uint16_t n) { CHECK(rte_pktmbuf_adj(mbuf_, n) != nullptr); }
   // Appends `n` uninitialised octets to the last segment; null if it has no room.
-  std::byte* put(std::uint16_t n) { return reinterpret_cast<std::byte*>(rte_pktmbuf_append(mbuf_, n)); }
+  std::byte* put(std::uint16_t n) {
+    return reinterpret_cast<std::byte*>(rte_pktmbuf_append(mbuf_, n));
+  }
   // Cuts the chain down to `size` octets (link padding). size <= size().
   void trim(std::uint32_t size);
-  // Makes the first `n` octets contiguous (headers split over segments). False: the packet is shorter,
-  // or there is no room.
+  // Makes the first `n` octets contiguous (headers split over segments). False: the packet is
+  // shorter, or the first segment has no room or is shared.
   bool linearize(std::uint32_t n);
   // Copies size() octets, or fewer if `out` is smaller; returns how many.
   std::uint32_t copy_out(std::uint32_t offset, Bytes out) const;
 
-  // Turns the chain into a chain of texts (next), one for each segment that has octets. The packet is
-  // empty afterwards. Each text frees its own segment.
+  // Turns the chain into a chain of texts (next), one for each segment that has octets. The packet
+  // is empty afterwards. Each text frees its own segment.
   Text into_text() &&;
 
   PacketMeta& meta() { return *meta_of(mbuf_); }
   const PacketMeta& meta() const { return *meta_of(mbuf_); }
+  // Asks the device; all headers lie in the first segment, data() at the link header.
   void request(const TxOffload& offload);
+
+  // The mbuf whose private area holds `node`.
+  static rte_mbuf* mbuf_of(TextNode* node) {
+    return reinterpret_cast<rte_mbuf*>(reinterpret_cast<std::byte*>(node)) - 1;
+  }
+  // The text that a fresh or isolated single mbuf holds; its owner frees that mbuf.
+  static TextNode* make_text(rte_mbuf* mbuf);
 
   rte_mbuf* mbuf() { return mbuf_; }
   const rte_mbuf* mbuf() const { return mbuf_; }

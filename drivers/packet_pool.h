@@ -15,22 +15,29 @@ namespace pollux {
 // Owns one mempool. Used inside one Stack's entry (with its lcore id set, see dpdk/eal.h).
 class PacketPool {
  public:
-  // `packets`: how many, 255 to 2^22. `data_room`: octets of payload per packet behind the head room.
-  // Memory is reserved now. ENOMEM: hugepages or --no-huge memory do not suffice.
-  static Result<PacketPool> create(const std::string& name, std::uint32_t packets, std::uint16_t data_room);
-  PacketPool(PacketPool&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)), reserve_(other.reserve_) {}
+  // `packets`: how many, 255 to 2^22. `data_room`: octets of payload per packet behind the head
+  // room. Memory is reserved now. ENOMEM: hugepages or --no-huge memory do not suffice.
+  static Result<PacketPool> create(const std::string& name, std::uint32_t packets,
+                                   std::uint16_t data_room);
+  PacketPool(PacketPool&& other) noexcept
+      : pool_(std::exchange(other.pool_, nullptr)),
+        reserve_(other.reserve_),
+        data_room_(other.data_room_) {}
   PacketPool& operator=(PacketPool&&) = delete;
   ~PacketPool();
 
-  // An empty packet; false when nothing but the reserve is left. The reserve (1/16 of the pool, at
-  // most 1,024) is for those that make progress without growing: ACK, RST, ARP.
+  // An empty packet, its PacketMeta unknown; false when nothing but the reserve is left. The
+  // reserve (1/16 of the pool, at most 1,024) is for those that make progress without growing: ACK,
+  // RST, ARP.
   Packet allocate();
   Packet allocate_from_reserve();
   // Writable text with data_room octets of tail room; empty when the pool is below its reserve.
   Text allocate_text();
   TextMemory text_memory();
   // A packet whose only segment refers to `size` octets of `node` at `offset`, without copying; the
-  // node's mbuf stays until the packet is gone. Empty when the pool is exhausted. Marks the node shared.
+  // node's mbuf stays until the packet is gone. Empty when nothing but the reserve is left. Marks
+  // the node shared. `node` lives in an mbuf (of any pool). The packet has no room in front or
+  // behind.
   Packet refer(TextNode& node, std::uint32_t offset, std::uint32_t size);
   // Chains `tail` behind `head`.
   static void chain(Packet& head, Packet tail);
@@ -44,10 +51,13 @@ class PacketPool {
   rte_mempool* mempool() { return pool_; }
 
  private:
-  explicit PacketPool(rte_mempool* pool) : pool_(pool) {}
+  PacketPool(rte_mempool* pool, std::uint16_t data_room);
+  bool refill_credit();
+
   rte_mempool* pool_;
   std::uint32_t reserve_ = 0;
   std::uint16_t data_room_ = 0;
+  std::uint16_t credit_ = 0;  // allocations that need no look at the pool's level
 };
 
 }  // namespace pollux

@@ -4,30 +4,29 @@
 #include <cstdint>
 #include <string>
 
+#include "drivers/driver_error.h"
+
 namespace pollux {
 
 struct EalOptions {
-  bool use_hugepages = true;      // false, or none there: ordinary memory
-  std::uint32_t memory_mb = 0;    // memory to reserve without hugepages; 0: as the pools need
-  bool probe_pci = false;         // only when a port is named by a PCI address
+  bool use_hugepages = true;  // false, or none there: ordinary memory
+  // Memory to reserve, touched only as used; 0: 256. With hugepages: how much must be free to use
+  // them, 0: any; what the pools need is taken when they are made.
+  std::uint32_t memory_mb = 0;
+  bool probe_pci = false;  // only when a port is named by a PCI address
+  // error, warning, notice, info, debug. From notice on the log goes to stderr too; below, it is
+  // kept for DriverError to quote.
   std::string log_level = "error";
 };
 
-// What went wrong and what to do about it, for people; empty: nothing.
-struct DriverError {
-  int error = 0;        // errno
-  std::string message;  // names the thing, the cause, the remedy
-  explicit operator bool() const { return error != 0; }
-};
-
 // Once per process. No thread of the caller is pinned, no signal handler left, signal masks kept,
-// descriptors close-on-exec, nothing printed. EALREADY a second time.
+// descriptors close-on-exec, nothing printed. EALREADY a second time, also after stop_eal().
 DriverError start_eal(const EalOptions& options);
 void stop_eal();
 bool eal_uses_hugepages();
 
-// Sets the calling thread's lcore id to the Stack's while it is inside (mbuf allocation 3.4 ns, from
-// an unregistered thread 29 ns), and restores it.
+// Sets the calling thread's lcore id to the Stack's while it is inside (mbuf allocation 3.4 ns,
+// from an unregistered thread 29 ns), and restores it.
 class LcoreScope {
  public:
   explicit LcoreScope(unsigned lcore);

@@ -16,17 +16,18 @@ struct PortOptions {
   std::string device;  // "net_tap0,iface=plx0", "net_memif0,role=server,...", "0000:03:00.0"
   std::uint16_t rx_descriptors = 1024;
   std::uint16_t tx_descriptors = 1024;
-  std::uint16_t mtu = 0;          // 0: the device's
-  bool checksum_offload = true;   // use what the device offers
+  std::uint16_t mtu = 0;         // 0: the device's
+  bool checksum_offload = true;  // use what the device offers
   bool tso = true;
   bool rx_interrupts = true;
 };
 
-// Creates the virtual device where the name is one (hotplug), configures one rx/tx queue pair with the
-// offloads the device has, starts it. Stopped, closed and removed in the destructor.
+// Creates the virtual device where the name is one (hotplug), configures one rx/tx queue pair with
+// the offloads the device has, starts it. Stopped, closed and removed in the destructor.
 class Port {
  public:
-  static std::unique_ptr<Port> open(const PortOptions& options, PacketPool& pool, DriverError& error);
+  static std::unique_ptr<Port> open(const PortOptions& options, PacketPool& pool,
+                                    DriverError& error);
   virtual ~Port() = default;
   virtual NetDevice& queue() = 0;
   virtual std::string driver() const = 0;  // net_tap, net_memif, ...

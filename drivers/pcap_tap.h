@@ -1,0 +1,55 @@
+// pcap_tap.h - PcapTap: wraps any NetDevice and writes what passes to a capture file.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "drivers/driver_error.h"
+#include "drivers/frame_copy.h"
+#include "drivers/net_device.h"
+#include "stack/base/clock.h"
+
+struct pcap;
+struct pcap_dumper;
+
+namespace pollux {
+
+struct PcapTapOptions {
+  std::string path;       // "-": standard output
+  Duration clock_offset;  // added to the clock: TscClock::time_of_day_offset() for the time of day
+  bool is_flushed = false;  // after every packet, for one who watches the file grow
+};
+
+// Around `inner`, which outlives it. Packets are written as the stack sees them: a checksum left to
+// the device is not yet right. What the device refuses is not written.
+class PcapTap final : public NetDevice {
+ public:
+  static std::unique_ptr<PcapTap> open(NetDevice& inner, Clock& clock,
+                                       const PcapTapOptions& options, DriverError& error);
+  ~PcapTap() override;
+  std::size_t rx_burst(std::span<Packet> out) override;
+  std::size_t tx_burst(std::span<Packet> packets) override;
+  const DeviceCaps& caps() const override { return inner_.caps(); }
+  bool is_link_up() const override { return inner_.is_link_up(); }
+  int rx_interrupt_fd() const override { return inner_.rx_interrupt_fd(); }
+  void arm_rx_interrupt() override { inner_.arm_rx_interrupt(); }
+  void disarm_rx_interrupt() override { inner_.disarm_rx_interrupt(); }
+  Instant next_event() const override { return inner_.next_event(); }
+  std::uint64_t written() const { return written_; }
+  void flush();
+
+ private:
+  PcapTap(NetDevice& inner, Clock& clock, const PcapTapOptions& options)
+      : inner_(inner), clock_(clock), options_(options) {}
+  void write(ConstBytes frame, Instant now);
+
+  NetDevice& inner_;
+  Clock& clock_;
+  PcapTapOptions options_;
+  pcap* format_ = nullptr;
+  pcap_dumper* file_ = nullptr;
+  std::uint64_t written_ = 0;
+  FrameCopy copy_;
+};
+
+}  // namespace pollux
