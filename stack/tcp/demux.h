@@ -40,6 +40,14 @@ class Demux {
 
   std::uint32_t hash(const FourTuple& tuple) const;
 
+  // Empties it: visit(Connection&) erases each.
+  template <typename Visit>
+  void clear(Visit&& visit) {
+    for (std::size_t bucket = 0; bucket < connections_.size(); ++bucket) {
+      while (Connection* first = connections_[bucket]) visit(*first);
+    }
+  }
+
  private:
   static constexpr std::uint32_t kListenerBuckets = 1024;
 

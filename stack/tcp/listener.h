@@ -60,7 +60,7 @@ class Listener {
   void complete(TcpLinks& child);  // half-open -> accept queue
   void remove(TcpLinks& child);    // from either list
   TcpLinks* first_half_open();
-  TcpLinks* pop_waiting();
+  TcpLinks* first_waiting();
   // TCP_DEFER_ACCEPT: a bare ACK does not complete the handshake until the patience is over.
   bool defers(const TcpLinks& child, const Segment& seg, Instant now) const;
 

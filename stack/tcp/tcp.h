@@ -80,7 +80,8 @@ struct Steering {
 // is destroyed in one place (Tcp::settle) when neither the protocol nor a user holds it any longer.
 //
 // After anything happened to a Connection (a segment, a timeout, an ICMP error, a user call, its
-// last next_segment), first take its events, then call settle: it may be gone afterwards.
+// last next_segment), first take its events and wake its user, then call settle: it may be gone
+// afterwards.
 class Tcp {
  public:
   struct Parts {
@@ -107,7 +108,7 @@ class Tcp {
   // The listener that takes the segment as the SYN of a new connection; null: all is done.
   Listener* segment_arrives_time_wait(TimeWait& time_wait, const Segment& seg, Instant now);
   // A SYN makes a half-open child. `mtu`: of the path back to the peer.
-  void segment_arrives_listen(Listener& listener, const FourTuple& tuple, const Segment& seg,
+  void segment_arrives_listen(Listener& listener, const FourTuple& tuple, Segment seg,
                               std::uint16_t mtu, Instant now);
   void segment_arrives_closed(const FourTuple& tuple, const Segment& seg);
   // `transport`: at least 8 octets behind the quoted IP header, whose source and destination are
@@ -135,8 +136,11 @@ class Tcp {
   // CLOSED, frees. Returns the listener that has one more connection to accept, or null.
   Listener* settle(Connection& connection, Instant now);
 
-  // --- leaving. Pull next_segment until it is empty, encode each, then settle.
+  // --- leaving. next_pending takes a connection out of output_pending: pull next_segment until it
+  // is empty, encode each, then settle.
   Connection* next_pending();
+  // The device takes no more: the connection has segments left and comes first next time.
+  void put_back(Connection& connection);
   Encoded encode(Connection& connection, const Segment& seg, const TxContext& context);
   std::optional<Reply> next_reply();
   Encoded encode(const Reply& reply, const TxContext& context);
@@ -148,7 +152,7 @@ class Tcp {
   template <typename Visit>
   void advance_timers(Instant now, Visit&& visit) {
     expire_time_waits(now);
-    wheel_.advance(now, 1024, [&](Timer& timer) {
+    wheel_.advance(now, kMaxExpired, [&](Timer& timer) {
       if (Connection* connection = timer_fired(timer, now)) visit(*connection);
     });
   }
@@ -157,30 +161,35 @@ class Tcp {
   void set_steering(const Steering& steering) { steering_ = steering; }
   void note_memory();  // once per burst: whether received text is to be copied out of its packets
   Ports& ports() { return ports_; }
-  const TcpConfig& config() const { return shared_.config; }
+  const TcpConfig& config() const { return config_; }
   std::uint32_t connections() const { return connections_.used(); }
   std::uint32_t time_waits() const { return time_waits_.size(); }
 
  private:
-  struct Handshake;
+  static constexpr unsigned kMaxExpired = 1024;  // of either kind, in one advance_timers
 
+  Encoded encode_segment(const FourTuple& tuple, const Segment& seg, Connection* connection,
+                         const TxContext& context);
   bool may_complete(const Connection& connection, const Segment& seg, Instant now);
+  Result<PortUse*> take_port(const ActiveOpen& open, FourTuple& tuple, Instant now);
+  bool is_tuple_free(const FourTuple& tuple, Instant now) const;
   Connection* create_connection(PortUse* port, const UserOptions& options);
   void enter_demux(Connection& connection);
   void leave_demux(Connection& connection);
+  Listener* leave_half_open(Connection& connection);
+  void drop_child(Listener& listener, TcpLinks& child, Instant now);
   void enter_time_wait(Connection& connection, Instant now);
   void remove_time_wait(TimeWait& time_wait);
+  void queue_reply(Reply reply);
   void arm(Connection& connection);
   Connection* timer_fired(Timer& timer, Instant now);
   void expire_time_waits(Instant now);
-  void reply(const FourTuple& tuple, Segment seg, std::uint8_t tos, std::uint8_t ttl);
-  Result<PortUse*> choose_port(const ActiveOpen& open, FourTuple& tuple, Instant now);
-  bool is_tuple_free(const FourTuple& tuple) const;
 
   PacketPool& pool_;
   Ports& ports_;
   TcpLimits limits_;
   Secret secret_;
+  TcpConfig config_;
   Shared shared_;
   SlabPool<Connection> connections_;
   SlabPool<Listener> listeners_;

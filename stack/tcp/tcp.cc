@@ -1,0 +1,217 @@
+// tcp.cc - octets to segments and back: the only file of stack/tcp that reads or writes packets.
+// RFC 9293 3.1; RFC 5927 4.1 for what an ICMP error quotes.
+#include "stack/tcp/tcp.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <span>
+
+#include "stack/wire/checksum.h"
+#include "stack/wire/headers.h"
+#include "stack/wire/tcp_options.h"
+
+namespace pollux::tcp {
+
+namespace {
+
+// Text up to this many octets is copied behind the header: cheaper than a second mbuf (40 ns).
+constexpr std::uint32_t kCopyLimit = 256;
+// Pieces asked of a connection at a time; a segment may need several rounds.
+constexpr std::size_t kPieces = 32;
+
+std::uint16_t pseudo_sum(const IpAddress& source, const IpAddress& destination,
+                         std::uint32_t length) {
+  return wire::pseudo_header_sum({.source = source,
+                                  .destination = destination,
+                                  .protocol = wire::kProtocolTcp,
+                                  .length = length});
+}
+
+bool is_checksum_right(const Carrier& carrier, const Packet& packet) {
+  switch (packet.meta().l4_checksum) {
+    case Checksum::good:
+    case Checksum::valid:
+      return true;
+    case Checksum::bad:
+      return false;
+    case Checksum::unknown:
+      break;
+  }
+  wire::Sum sum(pseudo_sum(carrier.source, carrier.destination, packet.size()));
+  for (const auto* m = packet.mbuf(); m; m = m->next) {
+    sum.add({static_cast<const std::byte*>(m->buf_addr) + m->data_off, m->data_len});
+  }
+  return sum.folded() == 0xffff;
+}
+
+Segment to_segment(const wire::TcpHeader& header, std::uint16_t header_length) {
+  Segment seg;
+  seg.seq = SeqNum(header.seq);
+  seg.ack = SeqNum(header.ack);
+  seg.wnd = header.window;
+  seg.up = header.urgent_pointer;
+  seg.ctl = Control(header.control);
+  if (header_length > sizeof header) {
+    const auto* options = reinterpret_cast<const std::byte*>(&header + 1);
+    seg.options =
+        wire::parse_tcp_options({options, header_length - sizeof header}, seg.ctl.has(SYN));
+  }
+  return seg;
+}
+
+// Writes header and options at `out`; the checksum field is 0.
+void write_header(std::byte* out, const FourTuple& tuple, const Segment& seg,
+                  std::uint16_t header_length) {
+  auto* header = reinterpret_cast<wire::TcpHeader*>(out);
+  header->source_port = tuple.local.port;
+  header->destination_port = tuple.remote.port;
+  header->seq = seg.seq.value();
+  header->ack = seg.ctl.has(ACK) ? seg.ack.value() : 0;
+  header->data_offset = static_cast<std::uint8_t>(header_length / 4 << 4);
+  header->control = seg.ctl.bits();
+  header->window = static_cast<std::uint16_t>(seg.wnd);
+  header->checksum = 0;
+  header->urgent_pointer = seg.up;
+  if (header_length == sizeof *header) return;
+  std::array<std::byte, wire::kTcpMaxOptions> options;
+  wire::build_tcp_options(seg.options, options);
+  std::memcpy(out + sizeof *header, options.data(), header_length - sizeof *header);
+}
+
+// The text of a segment, piece by piece in order; `take(const TextPiece&)` says whether to go on.
+template <typename Take>
+bool for_each_piece(Connection& connection, const Segment& seg, Take&& take) {
+  std::array<TextPiece, kPieces> pieces;
+  std::uint32_t done = 0;
+  while (done < seg.text_length) {
+    const unsigned count =
+        connection.text(seg.seq + done, seg.text_length - done, std::span(pieces));
+    CHECK(count > 0);
+    for (unsigned i = 0; i < count; ++i) {
+      if (!take(pieces[i])) return false;
+      done += pieces[i].size;
+    }
+  }
+  return true;
+}
+
+// Copies the text to `out`; adds it to `sum` if that is not null, in the same pass.
+void copy_text(Connection& connection, const Segment& seg, std::byte* out, wire::Sum* sum) {
+  for_each_piece(connection, seg, [&](const TextPiece& piece) {
+    const ConstBytes octets(piece.node->data + piece.offset, piece.size);
+    if (sum) {
+      sum->add_folded(wire::copy_and_sum(out, octets), octets.size());
+    } else {
+      std::memcpy(out, octets.data(), octets.size());
+    }
+    out += piece.size;
+    return true;
+  });
+}
+
+// Chains the text behind `packet` by reference. False: no memory.
+bool attach_text(Connection& connection, const Segment& seg, Packet& packet, PacketPool& pool) {
+  return for_each_piece(connection, seg, [&](const TextPiece& piece) {
+    Packet tail = pool.refer(*piece.node, piece.offset, piece.size);
+    if (!tail) return false;
+    PacketPool::chain(packet, std::move(tail));
+    return true;
+  });
+}
+
+void add_text(Connection& connection, const Segment& seg, wire::Sum& sum) {
+  for_each_piece(connection, seg, [&](const TextPiece& piece) {
+    sum.add({piece.node->data + piece.offset, piece.size});
+    return true;
+  });
+}
+
+}  // namespace
+
+Accepted<Arrival> Tcp::decode(const Carrier& carrier, Packet packet) {
+  ++shared_.counters.tcp_segments_in;
+  if (carrier.is_broadcast) return Drop::broadcast_transport;  // MUST-57
+  if (packet.size() < sizeof(wire::TcpHeader)) return Drop::too_short;
+  if (!packet.linearize(sizeof(wire::TcpHeader))) return Drop::no_memory;
+  const std::uint16_t header_length = packet.peek<wire::TcpHeader>()->header_length();
+  if (header_length < sizeof(wire::TcpHeader)) return Drop::bad_header_length;
+  if (header_length > packet.size()) return Drop::bad_header_length;
+  if (!packet.linearize(header_length)) return Drop::no_memory;
+  if (!is_checksum_right(carrier, packet)) return Drop::bad_checksum;  // MUST-3
+
+  const wire::TcpHeader& header = *packet.peek<wire::TcpHeader>();
+  Arrival arrival{
+      .tuple = {.local = {.address = carrier.destination, .port = header.destination_port},
+                .remote = {.address = carrier.source, .port = header.source_port}},
+      .segment = to_segment(header, header_length)};
+  arrival.segment.ce = (carrier.tos & 3) == 3;
+  arrival.segment.text_length = packet.size() - header_length;
+  if (arrival.segment.text_length != 0) {
+    packet.pull(header_length);
+    arrival.segment.text = std::move(packet).into_text();
+  }
+  return arrival;
+}
+
+std::optional<QuotedSegment> Tcp::quoted_segment(const IpAddress& source,
+                                                 const IpAddress& destination,
+                                                 ConstBytes transport) {
+  if (transport.size() < 8) return std::nullopt;  // RFC 792: at least 64 bits are quoted
+  std::array<std::byte, sizeof(wire::TcpHeader)> octets{};
+  std::memcpy(octets.data(), transport.data(), 8);
+  const auto& header = *reinterpret_cast<const wire::TcpHeader*>(octets.data());
+  return QuotedSegment{
+      .tuple = {.local = {.address = source, .port = header.source_port},
+                .remote = {.address = destination, .port = header.destination_port}},
+      .seq = SeqNum(header.seq)};
+}
+
+Encoded Tcp::encode(Connection& connection, const Segment& seg, const TxContext& context) {
+  return encode_segment(connection.tuple(), seg, &connection, context);
+}
+
+Encoded Tcp::encode(const Reply& reply, const TxContext& context) {
+  return encode_segment(reply.tuple, reply.segment, nullptr, context);
+}
+
+// Header and short text in one buffer, longer text chained behind by reference.
+Encoded Tcp::encode_segment(const FourTuple& tuple, const Segment& seg, Connection* connection,
+                            const TxContext& context) {
+  CHECK(connection || seg.text_length == 0);
+  const auto header_length =
+      static_cast<std::uint16_t>(sizeof(wire::TcpHeader) + wire::tcp_options_size(seg.options));
+  const bool is_copied = seg.text_length <= kCopyLimit;
+  const auto copied = static_cast<std::uint16_t>(is_copied ? seg.text_length : 0);
+  Encoded encoded;
+  Packet packet = seg.text_length == 0 ? pool_.allocate_from_reserve() : pool_.allocate();
+  std::byte* octets =
+      packet ? packet.put(static_cast<std::uint16_t>(header_length + copied)) : nullptr;
+  if (!octets || (!is_copied && !attach_text(*connection, seg, packet, pool_))) {
+    ++shared_.counters.tcp_no_memory;
+    return encoded;
+  }
+  write_header(octets, tuple, seg, header_length);
+
+  const bool is_cut = seg.gso_size != 0 && seg.text_length > seg.gso_size;
+  CHECK(!is_cut || context.segmentation_by_device);
+  const bool by_device = context.checksum_by_device || is_cut;
+  // A device that cuts adds the length of each piece itself.
+  wire::Sum sum(pseudo_sum(tuple.local.address, tuple.remote.address,
+                           is_cut ? 0 : header_length + seg.text_length));
+  if (!by_device) sum.add({octets, header_length});
+  if (copied != 0) copy_text(*connection, seg, octets + header_length, by_device ? nullptr : &sum);
+  if (!by_device && !is_copied) add_text(*connection, seg, sum);
+  reinterpret_cast<wire::TcpHeader*>(octets)->checksum = by_device ? sum.folded() : sum.checksum();
+
+  ++shared_.counters.tcp_segments_out;
+  if (seg.ctl.has(RST)) ++shared_.counters.tcp_resets_out;
+  encoded.packet = std::move(packet);
+  encoded.offload.tcp_checksum = by_device;
+  encoded.offload.tso_mss = is_cut ? seg.gso_size : std::uint16_t{0};
+  encoded.offload.ip_length = tuple.local.address.is_v4() ? 20 : 40;
+  encoded.offload.tcp_length = static_cast<std::uint8_t>(header_length);
+  return encoded;
+}
+
+}  // namespace pollux::tcp
