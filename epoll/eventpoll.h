@@ -45,7 +45,7 @@ namespace pollux {
 
 struct EpollConfig {
   ThreadMode threads = ThreadMode::shared;
-  std::uint32_t max_files_of_sets = 1024;
+  std::uint32_t max_sets = 1024;
   std::uint32_t max_kernel_files = 1024;
   std::uint32_t max_user_watches = 1u << 20;
   BusyPollParams busy_poll;  // what a new set starts with

@@ -1,6 +1,7 @@
 // poll_select.cc - poll(2), select(2), and waiting for one file: scan, arm, scan again, sleep.
 #include "epoll/poll_select.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "epoll/asking.h"
@@ -225,22 +226,18 @@ int write_back(unsigned long* set, int n, std::span<const pollfd> fds, PollEvent
 
 }  // namespace
 
-Result<int> poll_files(FdTable& table, std::span<pollfd> fds, Instant deadline,
-                       const sigset_t* sigmask, PollContext& context,
-                       const BusyPollParams& params) {
+Result<int> poll_files(FdTable& table, std::span<pollfd> fds, const Blocking& how) {
   if (fds.size() > table.capacity()) return Errno::invalid;
   PollWait wait(table, fds, kAlways);
-  return wait_until(wait, {deadline, sigmask, params}, context);
+  return wait_until(wait, {how.deadline, how.sigmask, how.params}, how.context);
 }
 
-Result<int> select_files(FdTable& table, int n, SelectSets sets, Instant deadline,
-                         const sigset_t* sigmask, PollContext& context,
-                         const BusyPollParams& params) {
+Result<int> select_files(FdTable& table, int n, SelectSets sets, const Blocking& how) {
   if (n < 0) return Errno::invalid;
   n = std::min(n, static_cast<int>(table.table_size()));
   ASSIGN_OR_RETURN(std::vector<pollfd> fds, selected_files(table, n, sets));
   PollWait wait(table, fds, PollEvents());
-  RETURN_IF_ERROR(wait_until(wait, {deadline, sigmask, params}, context));
+  RETURN_IF_ERROR(wait_until(wait, {how.deadline, how.sigmask, how.params}, how.context));
   return write_back(sets.read, n, fds, kReadSet) + write_back(sets.write, n, fds, kWriteSet) +
          write_back(sets.except, n, fds, kExceptSet);
 }

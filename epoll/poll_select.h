@@ -13,10 +13,17 @@
 
 namespace pollux {
 
+// How long, and how, a poll or select waits. Deadline in the past: look once. sigmask may be null.
+struct Blocking {
+  Instant deadline;
+  const sigset_t* sigmask;
+  PollContext& context;
+  const BusyPollParams& params;
+};
+
 // poll(2), ppoll(2). Fills revents; returns how many entries have some. Number of entries above the
-// table's capacity: EINVAL. EINTR: a handler ran. sigmask may be null.
-Result<int> poll_files(FdTable& table, std::span<pollfd> fds, Instant deadline,
-                       const sigset_t* sigmask, PollContext& context, const BusyPollParams& params);
+// table's capacity: EINVAL. EINTR: a handler ran.
+Result<int> poll_files(FdTable& table, std::span<pollfd> fds, const Blocking& how);
 
 // select(2), pselect(2) with sets of `n` bits as arrays of unsigned long, so that n may exceed
 // FD_SETSIZE; each may be null. Sets are overwritten only on success. Returns how many bits are
@@ -26,9 +33,19 @@ struct SelectSets {
   unsigned long* write;
   unsigned long* except;
 };
-Result<int> select_files(FdTable& table, int n, SelectSets sets, Instant deadline,
-                         const sigset_t* sigmask, PollContext& context,
-                         const BusyPollParams& params);
+Result<int> select_files(FdTable& table, int n, SelectSets sets, const Blocking& how);
+
+// The same with the members of Blocking one by one.
+template <typename... How>
+requires(sizeof...(How) == 4) Result<int> poll_files(FdTable& table, std::span<pollfd> fds,
+                                                     How&&... how) {
+  return poll_files(table, fds, Blocking{how...});
+}
+template <typename... How>
+requires(sizeof...(How) == 4) Result<int> select_files(FdTable& table, int n, SelectSets sets,
+                                                       How&&... how) {
+  return select_files(table, n, sets, Blocking{how...});
+}
 
 // Blocks until one of `events`, ERR or HUP is ready on `file` (the caller holds a reference).
 // EAGAIN: the deadline passed. EINTR: a handler ran. For blocking read, write, accept and connect.
