@@ -51,6 +51,7 @@ class Ping {
   int epoll_ = -1;
   int icmp_ = -1;
   unsigned sent_ = 0;
+  std::vector<char> reply_ = std::vector<char>(sizeof(icmphdr) + kMaxSize);
   std::unique_ptr<Histogram> times_;
 };
 
@@ -112,8 +113,7 @@ bool Ping::probe_icmp(std::uint16_t sequence) {
 }
 
 bool Ping::read_reply(std::uint16_t sequence, std::uint64_t start, bool& answered) {
-  std::vector<char> reply(sizeof(icmphdr) + kMaxSize);
-  const ssize_t n = calls_.recv(icmp_, reply.data(), reply.size(), 0);
+  const ssize_t n = calls_.recv(icmp_, reply_.data(), reply_.size(), 0);
   const std::uint64_t now = monotonic_ns();
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return true;
   if (n < 0) {
@@ -123,12 +123,12 @@ bool Ping::read_reply(std::uint16_t sequence, std::uint64_t start, bool& answere
   }
   if (static_cast<std::size_t>(n) < sizeof(icmphdr)) return true;
   icmphdr header{};
-  std::memcpy(&header, reply.data(), sizeof header);
+  std::memcpy(&header, reply_.data(), sizeof header);
   if (header.type != ICMP_ECHOREPLY || header.un.echo.sequence != htons(sequence)) return true;
   const std::size_t octets = static_cast<std::size_t>(n) - sizeof header;
   bool intact = octets == command_.size;
   for (std::size_t i = 0; intact && i < octets; ++i) {
-    intact = reply[sizeof header + i] == static_cast<char>(sizeof header + i);
+    intact = reply_[sizeof header + i] == static_cast<char>(sizeof header + i);
   }
   answered = true;
   answer(sequence, now - start, intact ? "" : ", DIFFERS from what was sent");
