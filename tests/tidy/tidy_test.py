@@ -173,8 +173,10 @@ class Tidy(unittest.TestCase):
         files = {"config/tap.toml": '[port.tap0]\nmtu = 1500\n', "config/README.md": "`port`\n"}
         self.fails(files, "tap.toml:2: key `mtu` is missing in config/README.md")
         self.passes({**files, "config/README.md": "| `port` | `mtu` |\n"})
-        code = self.cc('K k[] = {{"mru", 1}};\n', "stack/api/config.cc")
-        self.fails({**code, "config/README.md": "`mtu`\n"}, "key `mru` is missing")
+        keys = header("config_keys.h", '#define KEYS(X) X("mtu", 1) X("mru", 2)\n')
+        code = {"stack/api/config_keys.h": keys}
+        self.fails({**code, "config/README.md": "`mtu`\n"}, "config_keys.h:3: key `mru` is missing")
+        self.passes({**code, "config/README.md": "`mtu` `mru`\n"})
 
     def test_musts_are_tested(self):
         code = self.cc("int a;  // RFC 9293 3.1 (MUST-7)\n")
