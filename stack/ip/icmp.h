@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "drivers/packet.h"
 #include "drivers/packet_pool.h"
@@ -51,6 +52,10 @@ struct Arrived {
 // and checksum; of errors that the quote is of a packet that could be ours. Types that a host
 // ignores (RFC 6918, redirects, source quench) and echoes to a broadcast address are drops.
 Accepted<Arrived> decode(const IpInfo& info, Packet& packet, const Routes& routes);
+
+// The error that a packet of ours would have brought back, when we know ourselves that it cannot
+// arrive (the neighbour did not answer). `sent` starts at its IP header. Empty: nobody to tell.
+std::optional<Error> error_about(const Packet& sent, Errno error);
 
 // Turns the echo request into its reply, in place; send it from info.destination to info.source.
 void make_echo_reply(Packet& request);

@@ -25,11 +25,12 @@ class IcmpRateLimit {
 
  private:
   struct Bucket {
-    Instant refilled = Instant::from_ns(INT64_MIN / 2);
+    Instant refilled;
     Duration interval;  // until the next token
     std::uint16_t tokens = 0;
-    std::uint16_t capacity = 0;  // drawn when it is full again
+    std::uint16_t capacity = 0;  // drawn when it is full again; 0: never used
   };
+  void draw(Bucket& bucket);
   void refill(Bucket& bucket, Instant now);
 
   Limits limits_;

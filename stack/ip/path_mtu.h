@@ -36,7 +36,7 @@ class PathMtu {
   };
   static constexpr std::size_t kWays = 4;
   std::size_t set_of(const IpAddress& destination) const;
-  Entry* find(const IpAddress& destination);
+  const Entry* find(const IpAddress& destination) const;
 
   std::vector<Entry> entries_;
   std::uint64_t key_;

@@ -7,9 +7,11 @@
 #include <boost/intrusive/set.hpp>
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "drivers/packet.h"
+#include "drivers/packet_pool.h"
 #include "stack/base/instant.h"
 #include "stack/base/ring.h"
 #include "stack/base/rng.h"
@@ -86,19 +88,26 @@ class Reassembly {
     bool poisoned = false;
     friend bool operator<(const Datagram& a, const Datagram& b) { return a.key < b.key; }
   };
+  struct BeginLess {
+    bool operator()(std::uint32_t a, const Fragment& b) const { return a < b.begin; }
+    bool operator()(const Fragment& a, std::uint32_t b) const { return a.begin < b; }
+  };
   struct KeyLess {
     bool operator()(const Key& a, const Datagram& b) const { return a < b.key; }
     bool operator()(const Datagram& a, const Key& b) const { return a.key < b; }
   };
 
   Datagram* find_or_create(const Key& key, Instant now);
-  bool insert(Datagram& datagram, ipv4::Arrived fragment);
-  bool overlaps(const Datagram& datagram, std::uint32_t begin, std::uint32_t end) const;
+  std::optional<Drop> insert(Datagram& datagram, ipv4::Arrived fragment);
+  static bool overlaps(const Datagram& datagram, std::uint32_t begin, std::uint32_t end);
+  static bool contradicts(const Datagram& datagram, const ipv4::Arrived& fragment);
   void poison(Datagram& datagram);
-  bool make_room(const Datagram* except, std::uint32_t octets);
+  bool make_room(Datagram& wanting, std::uint32_t octets);
   ipv4::Arrived assemble(Datagram& datagram);
+  void remove(Datagram& datagram, Fragment& part);
   void release_parts(Datagram& datagram);
   void destroy(Datagram& datagram);
+  void evict(Datagram& datagram);
   std::uint16_t& source_count(const IpAddress& source);
 
   Limits limits_;

@@ -31,6 +31,13 @@ class Routes {
   bool is_local(const IpAddress& address) const;  // one of our unicast addresses, or 127.0.0.0/8
   bool is_local_on(InterfaceId interface, const IpAddress& address) const;  // strong end system
   bool is_broadcast(const IpAddress& address) const;  // limited, or directed of one of our networks
+  // Of one of the interface's networks, or limited.
+  bool is_broadcast_on(InterfaceId interface, const IpAddress& address) const;
+
+  // Multicast groups that programs joined; counted. 224.0.0.1 is always joined.
+  void join(InterfaceId interface, const IpAddress& group);
+  void leave(InterfaceId interface, const IpAddress& group);
+  bool is_member(InterfaceId interface, const IpAddress& group) const;
 
  private:
   struct Network {
@@ -43,8 +50,19 @@ class Routes {
     Prefix prefix;
     InterfaceId interface;
   };
+  struct Membership {
+    IpAddress group;
+    InterfaceId interface;
+    std::uint32_t count;
+  };
+  void insert(const Network& network);
+  const Network* find(const IpAddress& destination) const;
+  const Network* first_on_link() const;
+  std::uint16_t mtu_of(InterfaceId interface) const;
+
   std::vector<Network> networks_;  // longest prefix first
   std::vector<LocalAddress> addresses_;
+  std::vector<Membership> groups_;
   std::vector<std::uint16_t> mtus_;  // by interface
 };
 

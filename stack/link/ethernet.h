@@ -23,6 +23,8 @@ struct Addresses {
   MacAddress source;
   MacAddress destination;
 };
+// Octets that prepend() puts in front.
+constexpr std::uint8_t header_length(std::uint16_t vlan) { return vlan != 0 ? 18 : 14; }
 void prepend(Packet& packet, const Addresses& addresses, std::uint16_t type, std::uint16_t vlan);
 
 }  // namespace pollux::ethernet
