@@ -75,7 +75,8 @@ class UdpTable {
   std::uint64_t hash(const FourTuple& tuple) const;
   TupleList& tuple_list(const FourTuple& tuple) const;
   bool is_free(const UdpEndpoint& endpoint, const Endpoint& local) const;
-  std::uint16_t pick_port(const UdpEndpoint& endpoint, const IpAddress& address);
+  bool is_unused(const Endpoint& local) const;
+  std::uint16_t pick_port(const IpAddress& address);
   UdpEndpoint* find_in_group(const UdpEndpoint& first, const FourTuple& tuple) const;
 
   mutable std::vector<PortList> by_port_;  // a power of two of buckets
