@@ -30,8 +30,9 @@ if serve net_tap "$root/config/tap.toml"; then
 fi
 
 # Two processes; the socket of the file is overridden so that two runs never meet.
-memif=(--set "port.memif0.device=net_memif0,role=server,socket=$work/memif.sock,socket-abstract=no")
-memif_b=(--set "port.memif0.device=net_memif0,role=client,socket=$work/memif.sock,socket-abstract=no")
+path=socket=$work/memif.sock,socket-abstract=no
+memif=(--set "port.memif0.device=net_memif0,role=server,$path")
+memif_b=(--set "port.memif0.device=net_memif0,role=client,$path")
 if serve net_memif "$root/config/memif-a.toml" "${memif[@]}"; then
   check "net_memif: another process pings" inside "$space_b" "$tool" ping \
     -c "$root/config/memif-b.toml" "${memif_b[@]}" --count 20 --interval 0.01 198.18.0.1
@@ -40,8 +41,8 @@ if serve net_memif "$root/config/memif-a.toml" "${memif[@]}"; then
   end net_memif
 fi
 
-ip -n "$space_a" link add veth0 type veth peer name veth0 netns "$space_b"
-ip -n "$space_a" link set veth0 up
+ip -n "$space_a" link add plx1 type veth peer name veth0 netns "$space_b"
+ip -n "$space_a" link set plx1 up
 ip -n "$space_b" link set veth0 up
 ip -n "$space_b" addr add $kernel_address/24 dev veth0
 # A veth leaves checksums to the other end; what a packet socket sees must have them.
