@@ -2,40 +2,251 @@
 // RFC 9293 3.10. Six calls in, two events in, three questions out. Read segment_arrives.cc next.
 #pragma once
 
-// SKETCH of the calls that tcp.cc, stack/socket and stack/core use; complete it.
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "stack/base/instant.h"
+#include "stack/base/ip_address.h"
+#include "stack/base/result.h"
+#include "stack/base/timer_wheel.h"
+#include "stack/tcp/delayed_ack.h"
+#include "stack/tcp/events.h"
+#include "stack/tcp/info.h"
+#include "stack/tcp/new_reno.h"
+#include "stack/tcp/receive_buffer.h"
+#include "stack/tcp/rtt.h"
+#include "stack/tcp/segment.h"
+#include "stack/tcp/send_buffer.h"
+#include "stack/tcp/shared.h"
+#include "stack/tcp/state.h"
+#include "stack/tcp/tcb.h"
+#include "stack/tcp/tcp_links.h"
 
 namespace pollux::tcp {
 
-// Raised by events and user calls, taken by the caller, who wakes whom it concerns.
-//   readable      text, FIN or an error can be read: key IN PRI RDNORM RDBAND
-//   writable      space was short, had been noted, and is there again: key OUT WRNORM WRBAND
-//   state_change  connected, reset, FIN either way, our FIN acknowledged: no key, wakes all
-//   error         an error became pending: key ERR
-// enum Event : std::uint8_t
-
-class Connection {
+// Created and destroyed by Tcp, in a slab; never moves. Calls nobody: what it has to say is in
+// next_segment, next_timeout and take_events. Whenever it may have a segment to give it links
+// itself to shared.output_pending; who takes it out pulls next_segment until that is empty. A
+// connection that is aborted is CLOSED at once and may still owe the RST; one in TIME-WAIT may
+// still owe the ACK of the peer's FIN: is_linked() until that is pulled. At CLOSED the texts to
+// send are gone, those received stay until they are read.
+class Connection : public PendingHook {
  public:
+  explicit Connection(Shared& shared);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection();
+
   // --- user calls, RFC 9293 3.10.1 to 3.10.6. None blocks, none transmits.
-  // Connection(Shared&);
-  // void open_active(const FourTuple&, SeqNum iss, Instant now);
-  // void open_passive(const FourTuple&, SeqNum iss, const Segment& syn, Instant now);
-  // Result<std::size_t> send(ConstBytes, SendFlags, Instant now);     // octets taken; EAGAIN, EPIPE, ...
-  // Result<std::size_t> receive(Bytes, ReceiveFlags, Instant now);    // 0: end of stream; EAGAIN, ...
-  // void shutdown_send(Instant now);      // FIN after what is queued
-  // void shutdown_receive(Instant now);
-  // void close(Instant now);              // the program lets go: orphan; unread data -> RST (SHLD-3)
-  // void abort(Instant now);              // RST
-  // State status() const;
-  // --- events
-  // void segment_arrives(Segment, Instant now);
-  // void timeout(Instant now);
-  // void icmp_error(Errno error, bool hard, SeqNum quoted_seq, Instant now);   // RFC 5927
-  // void path_mtu(std::uint16_t mtu, SeqNum quoted_seq, Instant now);
+  // `mtu`: of the path, octets of an IP packet. options() are set before.
+  void open_active(const FourTuple& tuple, SeqNum iss, std::uint16_t mtu, Instant now);
+  void open_passive(const FourTuple& tuple, SeqNum iss, std::uint16_t mtu, const Segment& syn,
+                    Instant now);
+  // RFC 7323 7.1; before open_*. Without it the offset is random.
+  void set_timestamp_offset(std::uint32_t offset) { ts_offset_ = offset; }
+  Result<std::size_t> send(ConstBytes from, SendFlags flags, Instant now);
+  Result<std::size_t> receive(Bytes to, ReceiveFlags flags, Instant now);
+  void shutdown_send(Instant now);  // FIN after what is queued
+  void shutdown_receive(Instant now);
+  void close(Instant now);  // the program lets go; unread text makes it a RST (SHLD-3)
+  void abort(Instant now);  // RST
+  State status() const { return state_; }
+
+  // --- events, 3.10.7 and 3.10.8
+  void segment_arrives(Segment seg, Instant now);
+  void timeout(Instant now);
+  // RFC 5927 4.1: ignored unless `quoted_seq` is in flight. `hard`: as RFC 1122 4.2.3.9 sorts them.
+  void icmp_error(Errno error, bool hard, SeqNum quoted_seq, Instant now);
+  void path_mtu(std::uint16_t mtu, SeqNum quoted_seq, Instant now);
+
   // --- what the caller must do next
-  // std::optional<Segment> next_segment(Instant now);   // pull until empty
-  // Instant next_timeout() const;                       // earliest of all timers, never() if none
-  // EventSet take_events();
-  // unsigned text(SeqNum seq, std::uint32_t length, std::span<TextPiece> out);  // by reference
+  std::optional<Segment> next_segment(Instant now);  // pull until empty
+  Instant next_timeout() const;                      // earliest of all timers, never() if none
+  EventSet take_events() { return std::exchange(events_, EventSet()); }
+  // The octets seq .. seq + length of a segment that next_segment gave, by reference. Returns how
+  // many pieces, at most out.size(); 2 + length / (octets of a chunk) suffice.
+  unsigned text(SeqNum seq, std::uint32_t length, std::span<TextPiece> out);
+  // How much text a segment may carry beyond one MSS, for the device to cut. 0: none.
+  void set_gso_limit(std::uint32_t octets) {
+    gso_limit_ = static_cast<std::uint16_t>(octets < 65535 ? octets : 65535);
+  }
+
+  // --- questions
+  const FourTuple& tuple() const { return tuple_; }
+  UserOptions& options() { return options_; }
+  const UserOptions& options() const { return options_; }
+  void options_changed(Instant now);
+  bool is_receive_shutdown() const { return receive_shutdown_; }
+  bool is_send_shutdown() const { return send_shutdown_; }
+  bool is_passive() const { return is_passive_; }               // opened by a peer's SYN
+  bool is_readable() const;                                     // epoll-behaviours 16.41 to 16.45
+  bool is_writable() const;                                     // 16.50 to 16.54
+  void note_no_space() { no_space_ = true; }                    // 16.55
+  bool has_urgent() const { return urgent_ == Urgent::valid; }  // 16.60
+  bool is_at_mark() const;                                      // SIOCATMARK
+  std::uint32_t readable_octets() const;                        // FIONREAD
+  std::uint32_t unsent_octets() const;                          // SIOCOUTQNSD
+  std::uint32_t unacked_octets() const;                         // SIOCOUTQ
+  std::uint32_t send_buffer_size() const { return send_limit_; }
+  std::uint32_t receive_buffer_size() const { return receive_limit_; }
+  std::uint16_t send_mss() const { return snd_mss_; }                 // TCP_MAXSEG
+  Errno pending_error() const { return static_cast<Errno>(error_); }  // 0: none
+  Errno take_error() { return static_cast<Errno>(std::exchange(error_, std::uint8_t{0})); }
+  Info info(Instant now) const;
+
+  // --- what a TIME-WAIT block takes over
+  const SendSequence& snd() const { return snd_; }
+  const ReceiveSequence& rcv() const { return rcv_; }
+  bool has_timestamps() const { return timestamps_ok_; }
+  std::uint32_t ts_recent() const { return ts_recent_; }
+  std::uint32_t ts_offset() const { return ts_offset_; }
+  std::uint8_t receive_scale() const { return rcv_scale_; }
+
+  Timer timer;           // in Tcp's wheel, for next_timeout
+  void* user = nullptr;  // the socket; opaque here
+  TcpLinks links;        // Tcp's bookkeeping
+
+ private:
+  friend struct ConnectionPeek;  // tests/support: reads, never writes
+
+  bool in(StateSet states) const { return states.has(state_); }
+  void pend() {
+    if (!PendingHook::is_linked()) shared_.output_pending.push_back(*this);
+  }
+  void raise(EventSet events) { events_.add(events); }
+  void enter(State state);              // CLOSED drops what only a living connection needs
+  void fail(Errno error, Instant now);  // CLOSED, with the error pending
+  void disconnect();                    // CLOSED before it was open (Linux: tcp_disconnect)
+  void owe_reset(SeqNum seq, bool with_ack);
+  SeqNum reset_seq() const;  // also of a bare ACK: what the peer will accept
+  bool invariants_hold() const;
+
+  // connection.cc: opening, sizes
+  void open(const FourTuple& tuple, SeqNum iss, std::uint16_t mtu, Instant now);
+  void take_syn_options(const Segment& syn, Instant now);
+  void update_mss();
+  std::uint16_t advertised_mss() const;
+  SeqNum text_end() const { return iss_ + 1 + static_cast<std::uint32_t>(send_.end()); }
+  SeqNum unread_seq() const { return irs_ + 1 + static_cast<std::uint32_t>(receive_.begin()); }
+  std::uint64_t receive_position(SeqNum seq) const;  // of an octet near RCV.NXT
+  std::uint32_t timestamp(Instant now) const { return milliseconds(now) + ts_offset_; }
+  static std::uint32_t milliseconds(Instant t) {
+    return static_cast<std::uint32_t>(t.to_ns() / 1'000'000);
+  }
+
+  // user_calls.cc
+  Result<std::size_t> receive_urgent(Bytes to, ReceiveFlags flags);
+  std::size_t read_stream(Bytes to, ReceiveFlags flags);
+  Errno send_error();
+  void queue_fin(Instant now);
+
+  // segment_arrives.cc: RFC 9293 3.10.7.4, in its order
+  bool predict_header(Segment& seg, Instant now);
+  bool check_timestamp(const Segment& seg, Instant now);
+  bool check_sequence_number(Segment& seg, Instant now);
+  bool check_rst(const Segment& seg, Instant now);
+  bool check_syn(const Segment& seg, Instant now);
+  bool check_ack(const Segment& seg, Instant now);
+  void process_urg(const Segment& seg);
+  void process_text(Segment& seg, Instant now);
+  void process_fin(const Segment& seg, Instant now);
+  void trim(Segment& seg);
+  void refuse(const Segment& seg, Instant now);
+  void challenge_ack(Instant now);
+  void note_timestamp(const Segment& seg, Instant now);
+  // segment_arrives_syn.cc: 3.10.7.3 and the SYN-RECEIVED parts
+  void segment_arrives_syn_sent(const Segment& seg, Instant now);
+  void strip_repeated_syn(Segment& seg);
+  void establish(const Segment& seg, Instant now);
+  // receive_text.cc
+  void take_in_order(TextChain text, std::uint32_t octets, Instant now);
+  void keep_out_of_order(Segment& seg);
+  void drain_reassembly();
+  void release_reassembly();
+  void note_duplicate(SeqNum left, SeqNum right);
+  std::uint32_t window_space() const;
+  std::uint16_t window_field();
+  void update_window_after_read();
+  void tune_receive_buffer(Instant now);
+  // acknowledge.cc
+  void acknowledge(const Segment& seg, Instant now);
+  void sample_rtt(const Segment& seg, Instant now);
+  void update_congestion(std::uint32_t acked);
+  std::uint32_t note_sack(const Segment& seg);
+  void note_duplicate_ack(const Segment& seg, std::uint32_t sacked, bool window_moved);
+  void enter_recovery();
+  bool update_send_window(const Segment& seg);
+  bool fin_acknowledged(Instant now);
+  void release_scoreboard();
+  std::uint32_t pipe() const;
+  std::uint32_t congestion_room() const;
+  // timeouts.cc
+  void retransmission_timeout(Instant now);
+  void syn_timeout(Instant now);
+  void persist_timeout(Instant now);
+  void idle_timeout(Instant now);
+  bool is_given_up(Instant now) const;
+  void arm_retransmission(Instant now);
+  void arm_persist(Instant now);
+  void arm_keepalive(Instant now);
+  void arm_fin_wait_2(Instant now);
+  // output.cc
+  std::optional<Segment> next_retransmission(Instant now);
+  std::optional<Segment> next_text(Instant now);
+  std::optional<Segment> next_probe(Instant now);
+  std::uint32_t sendable(std::uint32_t unsent, std::uint32_t window);
+  bool may_send_partial(std::uint32_t length, std::uint32_t unsent) const;
+  Segment make(Control control, SeqNum seq, Instant now);
+  Segment make_syn(Instant now);
+  Segment make_text(SeqNum seq, std::uint32_t length, Instant now);
+  Segment retransmit(SeqNum seq, Instant now);
+  Segment make_reset(Instant now);
+  void put_sack(Segment& seg, std::uint32_t room);
+
+  Shared& shared_;
+  SendSequence snd_;
+  ReceiveSequence rcv_;
+  SeqNum iss_, irs_;
+  Congestion congestion_;
+  SeqNum small_end_;  // the end of the last segment below one MSS: Nagle as Minshall has it
+  Instant retransmit_at_ = Instant::never();  // or the next window probe
+  Instant idle_at_ = Instant::never();        // keepalive, or the end of an orphan's FIN-WAIT-2
+  SendBuffer send_;
+  ReceiveBuffer receive_;
+  DelayedAck ack_;
+  Rtt rtt_;
+  std::uint32_t send_limit_ = 0;      // SO_SNDBUF as it is now
+  Reassembly* reassembly_ = nullptr;  // null: nothing out of order
+  Scoreboard* scoreboard_ = nullptr;  // null: the peer has told of no hole
+  FourTuple tuple_;
+  UserOptions options_;
+  std::uint32_t receive_limit_ = 0;  // SO_RCVBUF as it is now
+  std::uint32_t ts_offset_, ts_recent_ = 0;
+  std::uint32_t ts_recent_s_ = 0;  // when, seconds
+  std::uint32_t last_receive_ms_ = 0, last_send_ms_ = 0, challenge_ms_ = 0;
+  std::uint32_t stalled_ms_ = 0;  // since when nothing was acknowledged; meaningful if retries_
+  std::uint32_t tuned_us_ = 0, tuned_position_ = 0;
+  std::uint32_t total_retrans_ = 0;
+  SeqNum reset_seq_;
+  std::uint16_t mtu_ = 0, peer_mss_ = 0, snd_mss_ = 536, gso_limit_ = 0;
+  std::uint8_t error_ = 0, soft_error_ = 0;  // errno values, all below 256
+  State state_ = State::CLOSED;
+  std::uint8_t snd_scale_ = 0, rcv_scale_ = 0;
+  std::uint8_t retries_ = 0, probes_ = 0;
+  std::uint8_t urgent_octet_ = 0;
+  Urgent urgent_ = Urgent::none;
+  EventSet events_;
+  bool timestamps_ok_ : 1 = false, sack_ok_ : 1 = false, scale_ok_ : 1 = false;
+  bool is_passive_ : 1 = false, is_orphan_ : 1 = false;
+  bool receive_shutdown_ : 1 = false, send_shutdown_ : 1 = false;
+  bool fin_queued_ : 1 = false, fin_taken_ : 1 = false;
+  bool reset_owed_ : 1 = false, reset_has_ack_ : 1 = false;
+  bool retransmit_owed_ : 1 = false, rescued_ : 1 = false;
+  bool probe_owed_ : 1 = false, keepalive_owed_ : 1 = false, force_owed_ : 1 = false;
+  bool persist_ : 1 = false, syn_lost_ : 1 = false, no_space_ : 1 = false, more_ : 1 = false;
+  bool quick_ack_seen_ : 1 = true;
 };
+static_assert(sizeof(Connection) <= 512);
 
 }  // namespace pollux::tcp

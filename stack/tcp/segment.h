@@ -6,12 +6,20 @@
 
 #include "stack/base/text.h"
 #include "stack/tcp/seq_num.h"
+#include "stack/tcp/text_chain.h"
 
 namespace pollux::tcp {
 
 // Control bits, in the header's positions.
 enum ControlBit : std::uint8_t {
-  FIN = 0x01, SYN = 0x02, RST = 0x04, PSH = 0x08, ACK = 0x10, URG = 0x20, ECE = 0x40, CWR = 0x80
+  FIN = 0x01,
+  SYN = 0x02,
+  RST = 0x04,
+  PSH = 0x08,
+  ACK = 0x10,
+  URG = 0x20,
+  ECE = 0x40,
+  CWR = 0x80
 };
 
 class Control {
@@ -39,8 +47,8 @@ struct SackBlock {
 
 // What wire/tcp_options found, or is to write. RFC 9293 3.2, RFC 7323, RFC 2018.
 struct TcpOptions {
-  std::uint16_t mss = 0;           // 0: absent
-  std::uint8_t window_scale = 0;   // meaningful if has_window_scale
+  std::uint16_t mss = 0;          // 0: absent
+  std::uint8_t window_scale = 0;  // meaningful if has_window_scale
   bool has_window_scale = false;
   bool sack_permitted = false;
   bool has_timestamps = false;
@@ -51,19 +59,20 @@ struct TcpOptions {
 };
 
 // Arriving: `text` is a chain of texts (TextNode::next) of text_length octets in all.
-// Leaving: `text` is empty; the octets are Connection::text(seq, text_length)'s, taken by reference.
+// Leaving: `text` is empty; the octets are Connection::text(seq, text_length)'s, taken by
+// reference.
 struct Segment {
-  SeqNum seq;                     // SEG.SEQ
-  SeqNum ack;                     // SEG.ACK, meaningful if ctl has ACK
-  std::uint32_t wnd = 0;          // SEG.WND as in the header: 16 bits, not scaled
-  std::uint16_t up = 0;           // SEG.UP, meaningful if ctl has URG
+  SeqNum seq;             // SEG.SEQ
+  SeqNum ack;             // SEG.ACK, meaningful if ctl has ACK
+  std::uint32_t wnd = 0;  // SEG.WND as in the header: 16 bits, not scaled
+  std::uint16_t up = 0;   // SEG.UP, meaningful if ctl has URG
   Control ctl;
   TcpOptions options;
   std::uint32_t text_length = 0;
-  std::uint16_t gso_size = 0;     // leaving: not 0 if text_length may exceed one segment
-  bool ce = false;                // arriving: IP said congestion experienced (RFC 3168)
-  Text text;
-  std::uint32_t len() const {     // SEG.LEN
+  std::uint16_t gso_size = 0;  // leaving: not 0 if text_length may exceed one segment
+  bool ce = false;             // arriving: IP said congestion experienced (RFC 3168)
+  TextChain text;
+  std::uint32_t len() const {  // SEG.LEN
     return text_length + (ctl.has(SYN) ? 1u : 0u) + (ctl.has(FIN) ? 1u : 0u);
   }
 };

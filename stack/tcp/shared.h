@@ -7,49 +7,53 @@
 #include "stack/base/counters.h"
 #include "stack/base/instant.h"
 #include "stack/base/rng.h"
+#include "stack/base/slab_pool.h"
 #include "stack/base/text.h"
+#include "stack/tcp/reassembly.h"
+#include "stack/tcp/sack.h"
 
 namespace pollux::tcp {
 
 // Defaults of the world; the key of each in the configuration is [tcp] with the same name.
 struct TcpConfig {
-  Duration min_rto = Duration::ms(200);          // RFC 6298 2.4 says 1 s; as Linux (deviation)
+  Duration min_rto = Duration::ms(200);  // RFC 6298 2.4 says 1 s; as Linux (deviation)
   Duration max_rto = Duration::seconds(120);
-  Duration initial_rto = Duration::seconds(1);   // RFC 6298 2.1
-  Duration time_wait = Duration::seconds(60);    // 2 MSL
-  Duration fin_wait_2 = Duration::seconds(60);   // orphans only, as tcp_fin_timeout
+  Duration initial_rto = Duration::seconds(1);  // RFC 6298 2.1
+  Duration time_wait = Duration::seconds(60);   // 2 MSL
+  Duration fin_wait_2 = Duration::seconds(60);  // orphans only, as tcp_fin_timeout
   Duration delayed_ack_min = Duration::ms(40);
   Duration delayed_ack_max = Duration::ms(200);  // RFC 9293 3.8.6.3: below 500 ms (MUST-40)
   std::uint32_t syn_retries = 7;                 // R2 for SYN: at least 3 minutes (MUST-23)
   std::uint32_t synack_retries = 5;
-  std::uint32_t retries1 = 3;                    // R1 (SHLD-10)
-  std::uint32_t retries2 = 15;                   // R2: 924 s with the defaults (SHLD-11)
+  std::uint32_t retries1 = 3;   // R1 (SHLD-10)
+  std::uint32_t retries2 = 15;  // R2: 924 s with the defaults (SHLD-11)
   std::uint32_t orphan_retries = 8;
-  std::uint32_t keepalive_time_s = 7200;         // MUST-28
+  std::uint32_t keepalive_time_s = 7200;  // MUST-28
   std::uint32_t keepalive_interval_s = 75;
   std::uint32_t keepalive_probes = 9;
-  std::uint32_t send_buffer = 87380;             // octets; SO_SNDBUF's default and
-  std::uint32_t send_buffer_max = 4 << 20;       // what auto-tuning may reach
-  std::uint32_t receive_buffer = 131072;         // octets; SO_RCVBUF's default
+  std::uint32_t send_buffer = 87380;        // octets; SO_SNDBUF's default and
+  std::uint32_t send_buffer_max = 4 << 20;  // what auto-tuning may reach
+  std::uint32_t receive_buffer = 131072;    // octets; SO_RCVBUF's default
   std::uint32_t receive_buffer_max = 6 << 20;
   bool timestamps = true;
   bool window_scaling = true;
   bool sack = true;
 };
 
-// What a program may set, by setsockopt; inherited by accepted connections. 0 of a time or count: the
-// configuration's default.
+// What a program may set, by setsockopt; inherited by accepted connections. 0 of a time or count:
+// the configuration's default.
 struct UserOptions {
-  std::uint32_t send_buffer = 0;      // octets (already doubled, as Linux stores SO_SNDBUF); 0: automatic
+  std::uint32_t send_buffer =
+      0;  // octets (already doubled, as Linux stores SO_SNDBUF); 0: automatic
   std::uint32_t receive_buffer = 0;
   std::uint32_t receive_low_water = 1;
-  std::uint32_t keepalive_idle_s = 0;
-  std::uint32_t keepalive_interval_s = 0;
+  std::uint16_t keepalive_idle_s = 0;  // at most 32,767, as Linux
+  std::uint16_t keepalive_interval_s = 0;
   std::uint32_t user_timeout_ms = 0;
   std::uint32_t notsent_low_water = 0xffffffff;
-  std::int32_t linger2_s = 0;         // FIN-WAIT-2 of orphans; negative: none at all
+  std::int32_t linger2_s = 0;  // FIN-WAIT-2 of orphans; negative: none at all
   std::uint32_t window_clamp = 0;
-  std::uint16_t max_segment = 0;      // TCP_MAXSEG
+  std::uint16_t max_segment = 0;  // TCP_MAXSEG
   std::uint8_t keepalive_count = 0;
   std::uint8_t syn_count = 0;
   std::uint8_t tos = 0;
@@ -61,10 +65,46 @@ struct UserOptions {
   bool oob_inline = false;
 };
 
-class Connection;
-struct PendingTag;
+struct SendFlags {
+  bool oob = false;   // MSG_OOB: the last octet is urgent
+  bool more = false;  // MSG_MORE: hold back a partial segment
+};
+struct ReceiveFlags {
+  bool peek = false;
+  bool oob = false;
+  bool trunc = false;  // MSG_TRUNC: take without copying
+};
 
-// Owned by Tcp (tcp.h); by the fixture in tests.
-struct Shared;
+class Connection;
+
+// Who has something to send. A connection links itself; Tcp takes it out and pulls its segments.
+struct PendingTag;
+using PendingHook =
+    boost::intrusive::list_base_hook<boost::intrusive::tag<PendingTag>,
+                                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using PendingList = boost::intrusive::list<Connection, boost::intrusive::base_hook<PendingHook>,
+                                           boost::intrusive::constant_time_size<false>>;
+
+// Owned by Tcp (tcp.h); by the fixture in tests. Outlives every connection that refers to it.
+struct Shared {
+  // `connections`: how many may be in disorder at once, usually as many as there are connections;
+  // the memory is reserved now and touched as it is used.
+  Shared(const TcpConfig& c, TextMemory text, Counters& k, Rng& r, std::uint32_t connections)
+      : config(c),
+        text_memory(text),
+        counters(k),
+        rng(r),
+        scoreboards(connections),
+        reassemblies(connections) {}
+
+  const TcpConfig& config;
+  TextMemory text_memory;
+  Counters& counters;
+  Rng& rng;
+  SlabPool<Scoreboard> scoreboards;   // of senders that were told of holes
+  SlabPool<Reassembly> reassemblies;  // of receivers that have holes
+  bool memory_is_low = false;         // design.md 4: received text is copied, windows stop growing
+  PendingList output_pending;
+};
 
 }  // namespace pollux::tcp
