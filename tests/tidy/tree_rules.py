@@ -14,9 +14,9 @@ def unbuilt_sources(tree):
 
 
 def _mirrored_folders(folder):
-    """tests/unit/tcp mirrors stack/tcp or tcp; tests/unit/stack/tcp mirrors stack/tcp."""
+    """tests/unit/tcp (and tcp_outer, a part of it) mirrors stack/tcp; tests/unit/epoll epoll."""
     inner = folder[len("tests/unit"):].strip("/")
-    found = [inner, "stack/" + inner]
+    found = [inner, "stack/" + inner, "stack/" + inner.split("_")[0]]
     if inner.startswith("config"):
         found.append("stack/api")
     return found
