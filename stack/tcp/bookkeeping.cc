@@ -17,7 +17,7 @@ Connection& connection_of(Timer& timer) {
   return *boost::intrusive::get_parent_from_member(&timer, &Connection::timer);
 }
 
-bool has_output(const Connection& connection) {
+bool is_pending(const Connection& connection) {
   return static_cast<const PendingHook&>(connection).is_linked();
 }
 
@@ -52,7 +52,7 @@ Tcp::Tcp(const TcpConfig& config, const TcpLimits& limits, const Parts& parts, c
 
 // Sockets are gone by then; what is left are orphans, half-open children and TIME-WAITs.
 Tcp::~Tcp() {
-  demux_.clear([this](Connection& connection) {
+  demux_.for_each([this](Connection& connection) {
     if (Listener* listener = connection.links.listener) listener->remove(connection.links);
     leave_demux(connection);
     connections_.destroy(&connection);
@@ -238,6 +238,10 @@ void Tcp::release(Connection& connection, Instant now) {
   settle(connection, now);
 }
 
+void Tcp::abort_all(Instant now) {
+  demux_.for_each([&](Connection& connection) { connection.abort(now); });
+}
+
 // --- bookkeeping
 
 Listener* Tcp::settle(Connection& connection, Instant now) {
@@ -251,7 +255,7 @@ Listener* Tcp::settle(Connection& connection, Instant now) {
   if (links.in_demux && state == State::CLOSED) leave_demux(connection);
   if (links.in_demux) {
     arm(connection);
-  } else if (!links.has_user && !links.listener && !has_output(connection)) {
+  } else if (!links.has_user && !links.listener && !is_pending(connection)) {
     connections_.destroy(&connection);
   }
   return completed;
@@ -321,8 +325,8 @@ Connection* Tcp::next_pending() {
   return &connection;
 }
 
-void Tcp::put_back(Connection& connection) {
-  if (!has_output(connection)) shared_.output_pending.push_front(connection);
+void Tcp::link_pending(Connection& connection) {
+  if (!is_pending(connection)) shared_.output_pending.push_back(connection);
 }
 
 std::optional<Reply> Tcp::next_reply() {

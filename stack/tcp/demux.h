@@ -3,13 +3,14 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 #include "stack/base/ip_address.h"
+#include "stack/tcp/connection.h"
 #include "stack/tcp/zeroed_array.h"
 
 namespace pollux::tcp {
 
-class Connection;
 class Listener;
 struct TimeWait;
 
@@ -40,11 +41,14 @@ class Demux {
 
   std::uint32_t hash(const FourTuple& tuple) const;
 
-  // Empties it: visit(Connection&) erases each.
+  // visit(Connection&) may erase the one it is given, no other.
   template <typename Visit>
-  void clear(Visit&& visit) {
+  void for_each(Visit&& visit) {
     for (std::size_t bucket = 0; bucket < connections_.size(); ++bucket) {
-      while (Connection* first = connections_[bucket]) visit(*first);
+      for (Connection* next = connections_[bucket]; next;) {
+        Connection& connection = *std::exchange(next, next->links.hash_next);
+        visit(connection);
+      }
     }
   }
 

@@ -17,7 +17,6 @@ using HashKey = std::array<unsigned char, 16>;
 struct Secret {
   HashKey isn;
   HashKey timestamp;
-  HashKey ports;
   std::array<std::uint64_t, 11> demux;
 };
 

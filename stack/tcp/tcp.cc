@@ -130,7 +130,6 @@ void add_text(Connection& connection, const Segment& seg, wire::Sum& sum) {
 }  // namespace
 
 Accepted<Arrival> Tcp::decode(const Carrier& carrier, Packet packet) {
-  ++shared_.counters.tcp_segments_in;
   if (carrier.is_broadcast) return Drop::broadcast_transport;  // MUST-57
   if (packet.size() < sizeof(wire::TcpHeader)) return Drop::too_short;
   if (!packet.linearize(sizeof(wire::TcpHeader))) return Drop::no_memory;

@@ -131,6 +131,8 @@ class Tcp {
   void close(Listener& listener, Instant now);
   // The user has let go (after close, or abort); settles. The connection may be gone.
   void release(Connection& connection, Instant now);
+  // Before the end: every connection owes its peer a RST; the next flush sends them.
+  void abort_all(Instant now);
 
   // --- bookkeeping: arms the timer, hands TIME-WAIT to its block, leaves the demultiplexer at
   // CLOSED, frees. Returns the listener that has one more connection to accept, or null.
@@ -139,8 +141,12 @@ class Tcp {
   // --- leaving. next_pending takes a connection out of output_pending: pull next_segment until it
   // is empty, encode each, then settle.
   Connection* next_pending();
-  // The device takes no more: the connection has segments left and comes first next time.
-  void put_back(Connection& connection);
+  // The device takes no more: the connection has segments left and comes again, as the last one.
+  void link_pending(Connection& connection);
+  std::uint32_t pending() const {  // counts them
+    return static_cast<std::uint32_t>(shared_.output_pending.size());
+  }
+  bool has_output() const { return !shared_.output_pending.empty() || !replies_.empty(); }
   Encoded encode(Connection& connection, const Segment& seg, const TxContext& context);
   std::optional<Reply> next_reply();
   Encoded encode(const Reply& reply, const TxContext& context);
