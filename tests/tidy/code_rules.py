@@ -69,9 +69,9 @@ def first_line(source):
     if source.is_meson:
         return
     at = 1 if lines[0].startswith("#!") and len(lines) > 1 else 0
-    mark = r"(?://|/\*)" if source.is_cpp else "#"
-    if not re.match(rf"{mark} {re.escape(source.name)} - \S.*", lines[at]):
-        sign = "//" if source.is_cpp else "#"
+    sign = "//" if source.is_cpp else "#"
+    begins = [f"{mark} {source.name} - " for mark in (sign, "/*" if source.is_cpp else sign)]
+    if not any(lines[at].startswith(begin) and lines[at] != begin for begin in begins):
         yield at + 1, f"the first line is not `{sign} {source.name} - one sentence.`"
         return
     sentence = lines[at]

@@ -16,6 +16,9 @@ _NOT_A_NAME = {
 }
 _CONTROL = re.compile(r"^\s*(?:else\b\s*)?(?:if|for|while|do|switch|else|try|catch)\b")
 _CONTAINER = re.compile(r"\b(?:namespace|class|struct|union|enum|extern)\b")
+_NO_FUNCTION = re.compile(r"\s*(?:typedef\s+)?(?:class|enum|union|namespace)\b")
+_LOCAL_CLASS = re.compile(r"\s*(?:class|struct|union)\b[^(=]*$")
+_LABEL = re.compile(r"\s*(?:public|private|protected|default|case\b[^?]*)\s*$")
 _MEMBER = re.compile(r"\)[\s\w]*(?<!:):(?!:)(?:.|\n)*[\w>]\s*$")  # `X() : a_{`, of a constructor
 _CALLABLE = re.compile(
     r"((?!operator\b)~?[A-Za-z_]\w*|operator\s*[^\s\w(]+|operator\s*\(\s*\))\s*\("
@@ -123,12 +126,12 @@ def _classify(head, parent):
         if _MEMBER.search(head):
             return "member"
         found = signature(head)
-        if found and not re.match(r"\s*(?:typedef\s+)?(?:class|enum|union|namespace)\b", head):
+        if found and not _NO_FUNCTION.match(head):
             return "function"
         if _CONTAINER.search(head) or not head.strip():
             return "container"
         return "block"
-    if re.match(r"\s*(?:class|struct|union)\b[^(=]*$", head):
+    if _LOCAL_CLASS.match(head):
         return "container"
     return "block"
 
@@ -162,7 +165,7 @@ class _Scanner:
     def _colon(self, at):
         """Labels end a head: `case X:`, `public:`. An initialiser list or a condition does not."""
         head = self.code[self.head_start:at]
-        if re.match(r"\s*(?:public|private|protected|default|case\b[^?]*)\s*$", head):
+        if _LABEL.match(head):
             self.head_start = at + 1
 
     def _open(self, at):
