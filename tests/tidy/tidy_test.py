@@ -135,6 +135,7 @@ class Tidy(unittest.TestCase):
             self.fails(self.cc(f"auto x = {code};\n"), "in a data-path folder")
             self.passes(self.cc(f"auto x = {code};\n", "apps/echo/echo.cc"))
         self.passes(self.cc("auto x = new (memory) int;\n"))
+        self.passes(self.cc("std::unique_ptr<Host> host(new Host(config));\n"))
 
     def test_conditional_compilation(self):
         self.fails(self.cc("#ifdef X\n#endif\n"), "#if outside check.h and trace.h")
