@@ -57,14 +57,14 @@ void plx_exit(void) {
 
 const char* plx_error(void) { return pollux::last_error.c_str(); }
 
-int plx_counters(void (*visit)(void* argument, const char* name, const char* meaning, uint64_t value),
+int plx_counters(void (*visit)(void* argument, const char* name, const char* meaning,
+                               uint64_t value),
                  void* argument) {
   pollux::Host* host = pollux::host();
   if (!host) return 0;
   int count = 0;
   const pollux::Stack& stack = host->stack_for_new_socket();
-#define POLLUX_VISIT(name, meaning) \
-  visit(argument, #name, meaning, stack.counters().name), ++count;
+#define POLLUX_VISIT(name, meaning) visit(argument, #name, meaning, stack.counters().name), ++count;
   POLLUX_COUNTERS(POLLUX_VISIT)
 #undef POLLUX_VISIT
 #define POLLUX_VISIT(name, meaning) \

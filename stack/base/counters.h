@@ -13,9 +13,7 @@ namespace pollux {
   X(tx_bytes, "octets given to all devices")                                     \
   X(tx_refused, "packets a device refused for the time being")                   \
   X(loopback_packets, "packets turned around inside the stack")                  \
-  X(softirq_polls, "polls done by the softirq thread")                           \
-  X(busy_polls, "polls done by waiting threads")                                 \
-  X(sleeps, "times a waiting thread slept in the kernel")                        \
+  X(polls, "times the devices were asked for packets")                           \
   X(tcp_segments_in, "segments that reached TCP")                                \
   X(tcp_segments_out, "segments TCP sent")                                       \
   X(tcp_retransmitted, "segments sent again")                                    \

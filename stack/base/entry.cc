@@ -26,8 +26,12 @@ void Entry::lock_slowly() {
   while (word_.exchange(kWaited, std::memory_order_acquire) != kFree) {
     futex(word_, FUTEX_WAIT_PRIVATE, kWaited);
   }
+  handing_over_.store(false, std::memory_order_relaxed);
 }
 
-void Entry::wake_one() { futex(word_, FUTEX_WAKE_PRIVATE, 1); }
+void Entry::wake_one() {
+  handing_over_.store(true, std::memory_order_relaxed);
+  if (futex(word_, FUTEX_WAKE_PRIVATE, 1) == 0) handing_over_.store(false, std::memory_order_relaxed);
+}
 
 }  // namespace pollux

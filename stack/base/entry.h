@@ -36,8 +36,12 @@ class Entry {
   }
   // By the calling thread.
   bool is_entered() const { return inside_.load(std::memory_order_relaxed) == this_thread(); }
-  // Somebody sleeps at the door: a poller gives way before it polls again.
-  bool is_contended() const { return word_.load(std::memory_order_relaxed) == kWaited; }
+  // Somebody sleeps at the door, or has been woken and is not in yet: a poller gives way before it
+  // polls again.
+  bool is_contended() const {
+    return word_.load(std::memory_order_relaxed) == kWaited ||
+           handing_over_.load(std::memory_order_relaxed);
+  }
   // False if, in single mode, another thread owns it. ADD across threads is EINVAL.
   bool may_enter() const {
     const void* owner = owner_.load(std::memory_order_relaxed);
@@ -72,6 +76,7 @@ class Entry {
   void wake_one();
 
   std::atomic<std::uint32_t> word_{kFree};
+  std::atomic<bool> handing_over_{false};
   const ThreadMode mode_;
   std::atomic<const void*> inside_{nullptr};
   std::atomic<const void*> owner_{nullptr};

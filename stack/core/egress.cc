@@ -3,12 +3,21 @@
 #include "stack/ip/fragmentation.h"
 #include "stack/link/arp.h"
 #include "stack/link/ethernet.h"
+#include "stack/wire/headers.h"
 
 namespace pollux {
 namespace {
 // Client and server inside one stack make all the progress that Linux's would within a call.
 constexpr unsigned kLoopbackRounds = 64;
 constexpr std::uint8_t kDefaultTtl = 64;
+constexpr std::uint32_t kGsoLimit = 65535 - 60 - 60;  // text of one packet, longest headers
+
+// RFC 1122 3.3.6 (all ones), RFC 1112 6.4 (multicast).
+MacAddress link_group(const IpAddress& address) {
+  if (!address.is_multicast()) return ethernet::kBroadcast;
+  const auto& octet = address.octets();
+  return {0x01, 0x00, 0x5e, static_cast<std::uint8_t>(octet[13] & 0x7f), octet[14], octet[15]};
+}
 }  // namespace
 
 // Sends until nobody has anything to say, or the devices take no more. Iterative: what turns around
@@ -22,39 +31,46 @@ void Stack::flush(Instant now) {
     if (!receive_loopback(now)) break;
   }
   transmit();
-  events_returned_ = calls_since_wait_ = 0;
+  calls_since_wait_ = 0;
+  events_returned_.store(0, std::memory_order_relaxed);
 }
 
 void Stack::send_tcp(Instant now) {
-  // Those that find no room link themselves again: each is tried once per flush.
-  for (std::uint32_t n = tcp_.pending(); n != 0; --n) {
-    tcp::Connection* connection = tcp_.next_pending();
-    if (!connection) return;
-    send_connection(*connection, now);
+  // Who finds no room links itself again, behind the others; the first of those ends the round.
+  const tcp::Connection* blocked = nullptr;
+  while (tcp::Connection* connection = tcp_.next_pending()) {
+    if (connection == blocked) return tcp_.link_pending(*connection);
+    if (!send_connection(*connection, now) && !blocked) blocked = connection;
   }
 }
 
-void Stack::send_connection(tcp::Connection& connection, Instant now) {
+// False: it has more to say than there is room for.
+bool Stack::send_connection(tcp::Connection& connection, Instant now) {
   const FourTuple tuple = connection.tuple();
   const Result<Route> route = routes_.lookup(tuple.remote.address);
   if (!route) {
-    connection.icmp_error(route.error(), false, connection.oldest_unacknowledged(), now);
-    return after_event(connection, now);
+    connection.icmp_error(route.error(), false, connection.snd().una, now);
+    after_event(connection, now);
+    return true;
   }
   const tcp::TxContext context = tx_context(*route);
   connection.set_gso_limit(context.segmentation_by_device ? kGsoLimit : 0);
   while (has_room(*route)) {
     const std::optional<tcp::Segment> segment = connection.next_segment(now);
-    if (!segment) return after_event(connection, now);
+    if (!segment) {
+      after_event(connection, now);
+      return true;
+    }
     tcp::Encoded encoded = tcp_.encode(connection, *segment, context);
-    if (!encoded.packet) break;  // out of memory: as if the network had lost it
+    if (!encoded.packet) continue;  // out of memory: as if the network had lost it
     const tcp::UserOptions& options = connection.options();
-    const IpSend ip{tuple.local.address, tuple.remote.address, IPPROTO_TCP, options.tos,
+    const IpSend ip{tuple.local.address, tuple.remote.address, wire::kProtocolTcp, options.tos,
                     options.ttl ? options.ttl : kDefaultTtl};
     send_ip(*route, ip, std::move(encoded), now);
   }
   tcp_.link_pending(connection);
   after_event(connection, now);
+  return false;
 }
 
 void Stack::send_replies(Instant now) {
@@ -63,8 +79,8 @@ void Stack::send_replies(Instant now) {
     if (!route || !has_room(*route)) continue;
     tcp::Encoded encoded = tcp_.encode(*reply, tx_context(*route));
     if (!encoded.packet) continue;
-    const IpSend ip{reply->tuple.local.address, reply->tuple.remote.address, IPPROTO_TCP, reply->tos,
-                    reply->ttl ? reply->ttl : kDefaultTtl};
+    const IpSend ip{reply->tuple.local.address, reply->tuple.remote.address, wire::kProtocolTcp,
+                    reply->tos, reply->ttl ? reply->ttl : kDefaultTtl};
     send_ip(*route, ip, std::move(encoded), now);
   }
 }
@@ -90,11 +106,7 @@ void Stack::send_fragments(const Route& route, DatagramOut datagram, Instant now
   while (!pieces.is_done()) {
     Packet piece = pieces.next(pool_);
     if (!piece) return count_drop(Drop::no_memory);
-    if (route.interface == kLoopbackInterface) {
-      send_on_loopback(std::move(piece));
-    } else {
-      send_on_link(interface(route.interface), route, std::move(piece), now);
-    }
+    send_on_link(route, std::move(piece), now);
   }
 }
 
@@ -102,7 +114,7 @@ void Stack::send_ip(const Route& route, const IpSend& ip, tcp::Encoded encoded, 
   const std::uint16_t id = ip.dont_fragment ? 0 : ip_ids_.next();
   if (route.interface == kLoopbackInterface) {
     ipv4::prepend(encoded.packet, ip, id, true);
-    return send_on_loopback(std::move(encoded.packet));
+    return send_on_link(route, std::move(encoded.packet), now);
   }
   Interface& out = interface(route.interface);
   const bool by_device = out.caps().tx_ipv4_checksum;
@@ -112,7 +124,7 @@ void Stack::send_ip(const Route& route, const IpSend& ip, tcp::Encoded encoded, 
   offload.link_length = ethernet::header_length(out.vlan());
   offload.ip_length = sizeof(wire::Ipv4Header);
   encoded.packet.request(offload);
-  send_on_link(out, route, std::move(encoded.packet), now);
+  send_on_link(route, std::move(encoded.packet), now);
 }
 
 void Stack::send_on_loopback(Packet packet) {
@@ -121,13 +133,20 @@ void Stack::send_on_loopback(Packet packet) {
   if (!loopback_.push(std::move(packet))) count_drop(Drop::queue_full);
 }
 
-void Stack::send_on_link(Interface& out, const Route& route, Packet packet, Instant now) {
-  if (route.is_broadcast) return put_frame(out, link_broadcast(route.next_hop), std::move(packet));
+void Stack::send_on_link(const Route& route, Packet packet, Instant now) {
+  if (route.interface == kLoopbackInterface) return send_on_loopback(std::move(packet));
+  Interface& out = interface(route.interface);
+  if (route.is_broadcast) {
+    return put_frame(out, link_group(route.next_hop), std::move(packet));
+  }
   const Neighbours::Resolved neighbour = out.neighbours().resolve(route.next_hop, packet, now);
   switch (neighbour.resolution) {
-    case Neighbours::Resolution::known: return put_frame(out, neighbour.mac, std::move(packet));
-    case Neighbours::Resolution::queued: return;
-    case Neighbours::Resolution::failed: return count_drop(Drop::unresolved);
+    case Neighbours::Resolution::known:
+      return put_frame(out, neighbour.mac, std::move(packet));
+    case Neighbours::Resolution::queued:
+      return;
+    case Neighbours::Resolution::failed:
+      return count_drop(Drop::unresolved);
   }
 }
 
@@ -142,9 +161,10 @@ void Stack::send_neighbour_messages(Interface& out, Instant now) {
   while (out.has_room() && out.neighbours().next_request(message)) send_arp(out, message);
   Packet packet;
   MacAddress mac;
-  while (out.has_room() && out.neighbours().next_ready(packet, mac)) put_frame(out, mac, std::move(packet));
+  while (out.has_room() && out.neighbours().next_ready(packet, mac))
+    put_frame(out, mac, std::move(packet));
   IpAddress next_hop;
-  while (out.neighbours().next_failed(packet, next_hop)) give_up(std::move(packet), now);
+  while (out.neighbours().next_failed(packet, next_hop)) give_up(packet, now);
 }
 
 void Stack::send_arp(Interface& out, const ArpMessage& message) {
@@ -156,9 +176,10 @@ void Stack::send_arp(Interface& out, const ArpMessage& message) {
 }
 
 // RFC 1122 2.3.2.2: whoever sent it hears that the host cannot be reached.
-void Stack::give_up(Packet packet, Instant now) {
+void Stack::give_up(const Packet& packet, Instant now) {
   count_drop(Drop::unresolved);
-  if (const auto error = icmp::error_about(packet, Errno::host_unreachable)) receive_icmp_error(*error, now);
+  const std::optional<icmp::Error> error = icmp::error_about(packet, Errno::host_unreachable);
+  if (error) receive_icmp_error(*error, now);
 }
 
 bool Stack::has_room(const Route& route) {

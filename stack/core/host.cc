@@ -11,7 +11,7 @@
 #include "drivers/kernel_interface.h"
 #include "drivers/pcap_tap.h"
 #include "epoll/eventpoll.h"
-#include "stack/socket/socket_pool.h"
+#include "stack/socket/socket.h"
 
 namespace pollux {
 namespace {
@@ -63,9 +63,10 @@ std::unique_ptr<Host> Host::start(const Config& config, DriverError& error) {
   Result<PacketPool> pool = PacketPool::create("pollux", config.packets, kDataRoom);
   if (!pool) {
     error = {static_cast<int>(pool.error()),
-             fmt::format("no memory for {} packets ({} MB). Lower stack.packets, raise stack.memory_mb, or "
-                         "reserve hugepages: echo 64 > /proc/sys/vm/nr_hugepages",
-                         config.packets, std::uint64_t{config.packets} * 2432 >> 20)};
+             fmt::format(
+                 "no memory for {} packets ({} MB). Lower stack.packets, raise stack.memory_mb, or "
+                 "reserve hugepages: echo 64 > /proc/sys/vm/nr_hugepages",
+                 config.packets, std::uint64_t{config.packets} * 2432 >> 20)};
     return nullptr;
   }
   std::unique_ptr<Host> host(new Host(config, std::move(*pool)));
@@ -95,7 +96,8 @@ Host::Host(const Config& config, PacketPool pool)
   fill_randomly(secret);
   fill_randomly(port_key);
   ports_ = std::make_unique<tcp::Ports>(config.connections + config.listeners, port_key, seed);
-  stack_ = std::make_unique<Stack>(config_, Stack::Parts{pool_, *ports_, 0}, seed, secret, clock_.now());
+  stack_ = std::make_unique<Stack>(config_, Stack::Parts{pool_, *ports_, clock_, 0}, seed, secret);
+  stack_->set_poll_context(context_);
   napi_ = std::make_unique<Napi>(*stack_, clock_);
   context_.add(*napi_);
 }
@@ -123,39 +125,41 @@ DriverError Host::add_port(const PortConfig& config) {
   if (error) return error;
   const std::string kernel_end = device.port->kernel_interface();
   if (config.kernel_address && kernel_end.empty()) {
-    return {EINVAL, fmt::format("port.{}.kernel_address: {} has no end in the kernel; take the key out",
-                                config.name, device.port->driver())};
+    return {EINVAL,
+            fmt::format("port.{}.kernel_address: {} has no end in the kernel; take the key out",
+                        config.name, device.port->driver())};
   }
   if (config.kernel_address) error = bring_up_kernel_interface(kernel_end, *config.kernel_address);
   if (!error) error = wrap(device, config);
   if (error) return error;
   devices_.push_back(std::move(device));
-  stack_->add_interface(devices_.back().outermost(), config, clock_.now());
+  stack_->add_interface(devices_.back().outermost(), config);
   return {};
 }
 
 // From the device outwards: impairments, then the capture, which sees what the stack sees.
 DriverError Host::wrap(Device& device, const PortConfig& config) {
   if (!config.impair_rx.empty() || !config.impair_tx.empty()) {
-    const Result<ImpairParams> rx = ImpairParams::parse(config.impair_rx);
-    const Result<ImpairParams> tx = ImpairParams::parse(config.impair_tx);
-    if (!rx || !tx) {
-      return {EINVAL, fmt::format("port.{}.{}: write impairments as \"loss=0.01,delay=5ms,reorder=0.02\"",
-                                  config.name, rx ? "impair_tx" : "impair_rx")};
-    }
+    const auto rx = ImpairParams::parse(config.impair_rx);
+    const auto tx = ImpairParams::parse(config.impair_tx);
+    if (!rx) return {EINVAL, fmt::format("port.{}.impair_rx: {}", config.name, rx.error())};
+    if (!tx) return {EINVAL, fmt::format("port.{}.impair_tx: {}", config.name, tx.error())};
     device.wrappers.push_back(std::make_unique<Impair>(
-        device.outermost(), Impair::Options{*rx, *tx, config.impair_seed}, clock_, pool_));
+        device.outermost(), pool_, clock_, Impair::Params{*rx, *tx, config.impair_seed}));
   }
   if (config.capture.empty()) return {};
   DriverError error;
-  auto tap = PcapTap::open(device.outermost(), config.capture, clock_, error);
+  const PcapTapOptions options{.path = config.capture,
+                               .clock_offset = TscClock::time_of_day_offset()};
+  auto tap = PcapTap::open(device.outermost(), clock_, options, error);
   if (tap) device.wrappers.push_back(std::move(tap));
   return error;
 }
 
 void Host::start_softirq() {
   if (config_.threads == ThreadMode::single) return;
-  softirq_ = std::make_unique<Softirq>(context_, *napi_, kOnlyNapi, Duration::us(config_.softirq_usecs));
+  softirq_ =
+      std::make_unique<Softirq>(context_, *napi_, kOnlyNapi, Duration::us(config_.softirq_usecs));
 }
 
 void Host::note_wait_returned(unsigned events) {

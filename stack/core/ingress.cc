@@ -5,8 +5,20 @@
 #include "stack/socket/tcp_socket.h"
 #include "stack/socket/udp_socket.h"
 #include "stack/udp/udp.h"
+#include "stack/wire/headers.h"
 
 namespace pollux {
+namespace {
+
+IpSend answer_to(const IpInfo& ip) {
+  return {.source = ip.destination,
+          .destination = ip.source,
+          .protocol = wire::kProtocolIcmp,
+          .tos = ip.tos,
+          .dont_fragment = false};
+}
+
+}  // namespace
 
 void Stack::receive(Interface& in, Packet packet, Instant now) {
   ++counters_.rx_packets;
@@ -16,8 +28,10 @@ void Stack::receive(Interface& in, Packet packet, Instant now) {
   switch (frame->type) {
     case ethernet::kTypeIpv4:
       return receive_ip(std::move(packet), {routes_, in.id(), frame->is_broadcast}, now);
-    case ethernet::kTypeArp: return receive_arp(in, packet, now);
-    default: return count_drop(Drop::unknown_ether_type);
+    case ethernet::kTypeArp:
+      return receive_arp(in, packet, now);
+    default:
+      return count_drop(Drop::unknown_ether_type);
   }
 }
 
@@ -42,10 +56,14 @@ void Stack::receive_ip(Packet packet, const ipv4::AcceptContext& context, Instan
 
 void Stack::receive_datagram(ipv4::Arrived arrived, Instant now) {
   switch (arrived.info.protocol) {
-    case IPPROTO_TCP: return receive_tcp(arrived.info, std::move(arrived.packet), now);
-    case IPPROTO_UDP: return receive_udp(arrived.info, std::move(arrived.packet), now);
-    case IPPROTO_ICMP: return receive_icmp(arrived.info, std::move(arrived.packet), now);
-    default: break;
+    case wire::kProtocolTcp:
+      return receive_tcp(arrived.info, std::move(arrived.packet), now);
+    case wire::kProtocolUdp:
+      return receive_udp(arrived.info, std::move(arrived.packet), now);
+    case wire::kProtocolIcmp:
+      return receive_icmp(arrived.info, std::move(arrived.packet), now);
+    default:
+      break;
   }
   count_drop(Drop::unknown_protocol);
   refuse(arrived.info, arrived.packet, {.code = icmp::kProtocolUnreachable}, now);
@@ -56,7 +74,7 @@ void Stack::receive_tcp(const IpInfo& ip, Packet packet, Instant now) {
   Accepted<tcp::Arrival> arrival =
       tcp_.decode({ip.source, ip.destination, ip.tos, ip.is_broadcast}, std::move(packet));
   if (!arrival) return count_drop(arrival.error());
-  const FourTuple& tuple = arrival->tuple;
+  const FourTuple tuple = arrival->tuple;
   tcp::Listener* listener = nullptr;
   if (tcp::Connection* connection = tcp_.find_connection(tuple)) {
     if (!tcp_.may_receive(*connection, arrival->segment, now)) return;
@@ -69,23 +87,21 @@ void Stack::receive_tcp(const IpInfo& ip, Packet packet, Instant now) {
     tcp_.segment_arrives_closed(tuple, arrival->segment);
   }
   if (!listener) return;
-  tcp_.segment_arrives_listen(*listener, tuple, arrival->segment, path_mtu_to(tuple.remote.address, now), now);
+  tcp_.segment_arrives_listen(*listener, tuple, std::move(arrival->segment),
+                              mtu_to(tuple.remote.address, now), now);
 }
 
-// Takes what happened to the connection: wakes its socket, re-arms its timer, may end it.
+// Takes what happened to the connection: wakes its socket or its listener's, re-arms its timer, may
+// end it.
 void Stack::after_event(tcp::Connection& connection, Instant now) {
   const tcp::EventSet events = connection.take_events();
   if (TcpSocket* socket = TcpSocket::of(connection)) socket->on_events(events);
-  if (tcp::Listener* listener = tcp_.settle(connection, now)) after_listen(*listener);
-}
-
-void Stack::after_listen(tcp::Listener& listener) {
-  if (!listener.take_readable()) return;
-  if (TcpSocket* socket = TcpSocket::of(listener)) socket->on_acceptable();
+  tcp::Listener* listener = tcp_.settle(connection, now);
+  if (!listener || !listener->take_readable()) return;
+  if (TcpSocket* socket = TcpSocket::of(*listener)) socket->on_acceptable();
 }
 
 void Stack::receive_udp(const IpInfo& ip, Packet packet, Instant now) {
-  Packet for_error;
   Accepted<udp::Datagram> datagram = udp::decode(ip, std::move(packet));
   if (!datagram) return count_drop(datagram.error());
   if (ip.is_broadcast) {
@@ -108,7 +124,7 @@ void Stack::receive_icmp(const IpInfo& ip, Packet packet, Instant now) {
   switch (arrived->kind) {
     case icmp::Kind::echo_request:
       icmp::make_echo_reply(packet);
-      datagrams_out_.push({.ip = reply_to(ip), .packet = std::move(packet)});
+      datagrams_out_.push({.ip = answer_to(ip), .packet = std::move(packet)});
       return;
     case icmp::Kind::echo_reply: {
       const FourTuple tuple{{ip.destination, arrived->id}, {ip.source, 0}};
@@ -117,14 +133,15 @@ void Stack::receive_icmp(const IpInfo& ip, Packet packet, Instant now) {
       }
       return count_drop(Drop::no_port);
     }
-    case icmp::Kind::error: return receive_icmp_error(arrived->error, now);
+    case icmp::Kind::error:
+      return receive_icmp_error(arrived->error, now);
   }
 }
 
 // RFC 5927: whoever sent the quoted packet decides what the error means.
 void Stack::receive_icmp_error(const icmp::Error& error, Instant now) {
   switch (error.protocol) {
-    case IPPROTO_TCP: {
+    case wire::kProtocolTcp: {
       tcp::Connection* connection = tcp_.find_connection(error.tuple);
       if (!connection) return;
       if (error.is_too_big) {
@@ -134,24 +151,32 @@ void Stack::receive_icmp_error(const icmp::Error& error, Instant now) {
       }
       return after_event(*connection, now);
     }
-    case IPPROTO_UDP:
-      if (error.is_too_big) note_path_mtu(error, now);
-      if (UdpEndpoint* endpoint = udp_.find(error.tuple)) UdpSocket::of(*endpoint).deliver_error(error, now);
+    case wire::kProtocolUdp:
+      if (error.is_too_big) {
+        path_mtu_.report(error.tuple.remote.address,
+                         {error.mtu, error.quoted_length, mtu_to(error.tuple.remote.address, now)},
+                         now);
+      }
+      if (UdpEndpoint* endpoint = udp_.find(error.tuple))
+        UdpSocket::of(*endpoint).deliver_error(error, now);
       return;
-    case IPPROTO_ICMP:
-      if (UdpEndpoint* endpoint = ping_.find(error.tuple)) UdpSocket::of(*endpoint).deliver_error(error, now);
+    case wire::kProtocolIcmp:
+      if (UdpEndpoint* endpoint = ping_.find(error.tuple))
+        UdpSocket::of(*endpoint).deliver_error(error, now);
       return;
-    default: return;
+    default:
+      return;
   }
 }
 
 // Tells the sender why, where RFC 1122 3.2.2 allows it and the budget lasts.
-void Stack::refuse(const IpInfo& ip, const Packet& packet, const icmp::ErrorToSend& what, Instant now) {
+void Stack::refuse(const IpInfo& ip, const Packet& packet, const icmp::ErrorToSend& what,
+                   Instant now) {
   if (!icmp::may_send_error(ip, packet, what) || !icmp_rate_limit_.allow(ip.source, now)) return;
   Accepted<Packet> error = icmp::make_error(pool_, ip, packet, what);
   if (!error) return count_drop(error.error());
   ++counters_.icmp_out;
-  datagrams_out_.push({.ip = reply_to(ip), .packet = std::move(*error)});
+  datagrams_out_.push({.ip = answer_to(ip), .packet = std::move(*error)});
 }
 
 // What turned around inside the stack. False: there was nothing.

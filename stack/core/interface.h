@@ -1,4 +1,5 @@
-// interface.h - Interface: one device as a Stack uses it: addresses, neighbours, what waits to leave.
+// interface.h - Interface: one device as a Stack uses it: addresses, neighbours, what waits to
+// leave.
 #pragma once
 
 #include <array>
@@ -21,7 +22,9 @@ class Interface {
     Neighbours::Limits neighbours;
   };
   Interface(const Params& params, NetDevice& device, Rng& rng, Instant now)
-      : device_(device), id_(params.id), vlan_(params.vlan),
+      : device_(device),
+        id_(params.id),
+        vlan_(params.vlan),
         neighbours_(device.caps().mac, params.neighbours, rng, now) {}
 
   InterfaceId id() const { return id_; }

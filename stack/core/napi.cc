@@ -35,7 +35,8 @@ void Napi::give_way() {
 bool Napi::claim(Sleeper& sleeper, Claim kind) {
   std::lock_guard lock(mutex_);
   const bool is_free = holder_ == nullptr;
-  const bool takes_over = kind == Claim::waiter && kind_.load(std::memory_order_relaxed) == Claim::softirq;
+  const bool takes_over =
+      kind == Claim::waiter && kind_.load(std::memory_order_relaxed) == Claim::softirq;
   if (!is_free && !takes_over) {
     if (kind == Claim::waiter) successors_.push_back(&sleeper);
     return false;

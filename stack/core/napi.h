@@ -5,7 +5,8 @@
 //   idle ----- a waiter sleeps ------> armed      it has the receive interrupts in its kernel wait
 //   idle ----- nobody polled for long > softirq   the softirq thread does
 //   softirq -- a waiter sleeps ------> armed      the softirq thread is told and lets go
-//   armed ---- it leaves its sleep --> idle       and one of the other sleepers is woken as successor
+//   armed ---- it leaves its sleep --> idle       and one of the other sleepers is woken as
+//   successor
 //
 // poll() needs no claim: whoever has something to gain polls, one at a time by the Stack's entry.
 #pragma once
@@ -40,8 +41,8 @@ class Napi {
     return Instant::from_ns(last_attended_ns_.load(std::memory_order_relaxed));
   }
 
-  // The right to sleep on the device. False: another waiter has it; `sleeper` is then woken when that
-  // one leaves. A waiter takes the claim from the softirq thread.
+  // The right to sleep on the device. False: another waiter has it; `sleeper` is then woken when
+  // that one leaves. A waiter takes the claim from the softirq thread.
   bool claim(Sleeper& sleeper, Claim kind);
   // Gives back a claim, or the place among those who would succeed.
   void release(Sleeper& sleeper);
@@ -50,7 +51,8 @@ class Napi {
   Stack& stack() { return stack_; }
   // Hears when a waiter leaves; null: there is none. Before threads, or with none waiting.
   void set_softirq(Softirq* softirq) { softirq_.store(softirq); }
-  // How long to pause before the next poll of devices without interrupts: grows while they are idle.
+  // How long to pause before the next poll of devices without interrupts: grows while they are
+  // idle.
   Duration next_pause(Duration ceiling);
 
  private:

@@ -101,7 +101,8 @@ SleepEnd StackPollContext::sleep_as_softirq(Sleeper& sleeper, const SleepRequest
   return sleep_with(claims, sleeper, request);
 }
 
-SleepEnd StackPollContext::sleep_with(Claims& claims, Sleeper& sleeper, const SleepRequest& request) {
+SleepEnd StackPollContext::sleep_with(Claims& claims, Sleeper& sleeper,
+                                      const SleepRequest& request) {
   if (claims.poll()) return SleepEnd::polled;  // what came before arming raised no interrupt
   // Of this thread for good: a sleep must not allocate each time.
   static thread_local std::vector<pollfd> fds;
@@ -115,7 +116,8 @@ SleepEnd StackPollContext::sleep_with(Claims& claims, Sleeper& sleeper, const Sl
     const timespec timeout = to_timespec(end - now);
     claims.announce_sleep(end);
     if (!sleeper.prepare_to_sleep()) return SleepEnd::woken;
-    const int ready = ::ppoll(fds.data(), fds.size(), end.is_never() ? nullptr : &timeout, request.sigmask);
+    const int ready =
+        ::ppoll(fds.data(), fds.size(), end.is_never() ? nullptr : &timeout, request.sigmask);
     const int error = errno;
     sleeper.finish_sleep();
     if (sleeper.is_woken()) return SleepEnd::woken;

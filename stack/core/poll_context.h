@@ -12,7 +12,8 @@ namespace pollux {
 // Owned by the Host. Any thread.
 class StackPollContext final : public PollContext {
  public:
-  StackPollContext(Clock& clock, Duration poll_ceiling) : clock_(clock), poll_ceiling_(poll_ceiling) {}
+  StackPollContext(Clock& clock, Duration poll_ceiling)
+      : clock_(clock), poll_ceiling_(poll_ceiling) {}
   // Before any thread waits. `napi` is number `index` of NapiSet's bits, in the order of the calls.
   void add(Napi& napi) { napis_.push_back(&napi); }
 

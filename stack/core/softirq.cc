@@ -68,9 +68,8 @@ void Softirq::serve() {
   pollfd door{.fd = doorbell_.fd(), .events = POLLIN, .revents = 0};
   while (!is_stopping_.load()) {
     const SleepRequest request{.napis = napis_, .kernel = {&door, 1}, .deadline = Instant::never()};
-    const SleepEnd end = context_.sleep_as_softirq(sleeper, request);
-    if (end == SleepEnd::woken) return;  // a waiter took the claim
-    if (end == SleepEnd::polled) napi_.note_softirq_poll();
+    // Woken: a waiter took the claim.
+    if (context_.sleep_as_softirq(sleeper, request) == SleepEnd::woken) return;
     if (napi_.claimed_by() == Napi::Claim::waiter) return;
     if (context_.now() - napi_.last_attended() < takeover_) return;
   }

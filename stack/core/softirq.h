@@ -8,8 +8,8 @@
 
 namespace pollux {
 
-// Asleep while application threads poll; takes over when none has done so for `takeover`. Owned by the
-// Host in threads = "shared". Started with all signals blocked and the process's affinity.
+// Asleep while application threads poll; takes over when none has done so for `takeover`. Owned by
+// the Host in threads = "shared". Started with all signals blocked and the process's affinity.
 class Softirq {
  public:
   Softirq(StackPollContext& context, Napi& napi, NapiSet napis, Duration takeover);
@@ -17,8 +17,9 @@ class Softirq {
   Softirq& operator=(const Softirq&) = delete;
   ~Softirq();
 
-  // An application thread has left a sleep: there may be something to take over from now on. Costs a
-  // system call only after at least a second in which the device was attended by a sleeping waiter.
+  // An application thread has left a sleep: there may be something to take over from now on. Costs
+  // a system call only after at least a second in which the device was attended by a sleeping
+  // waiter.
   void note_left() {
     if (is_deep_.load(std::memory_order_relaxed)) doorbell_.signal();
   }

@@ -1,12 +1,16 @@
 // stack.cc - one poll of the world, its timers, and what a sleeper needs to know of it.
 #include "stack/core/stack.h"
 
+#include <algorithm>
+
 #include "epoll/event_fd.h"
-#include "stack/socket/tcp_socket.h"
+#include "epoll/poll_select.h"
 
 namespace pollux {
 namespace {
 
+constexpr std::uint32_t kPathMtuEntries = 256;
+constexpr std::uint32_t kPingSockets = 64;
 constexpr std::size_t kLoopbackPackets = 1024;
 constexpr std::size_t kDatagramsOut = 512;
 constexpr std::uint16_t kLoopbackMtu = 65535;
@@ -21,45 +25,74 @@ tcp::TcpLimits tcp_limits(const Config& config) {
 
 }  // namespace
 
-Stack::Stack(const Config& config, const Parts& parts, std::uint64_t seed, const tcp::Secret& secret,
-             Instant now)
+Stack::Stack(const Config& config, const Parts& parts, std::uint64_t seed,
+             const tcp::Secret& secret)
     : entry_(config.threads),
       index_(parts.index),
+      clock_(parts.clock),
       rng_(seed),
       pool_(parts.pool),
-      path_mtu_(256, rng_),
+      path_mtu_(kPathMtuEntries, rng_),
       ip_ids_(rng_),
       reassembly_({}, rng_),
       icmp_rate_limit_({}, rng_),
-      tcp_(config.tcp, tcp_limits(config), {parts.pool, parts.ports, rng_, counters_}, secret, now),
+      neighbour_limits_{.entries = config.neighbours},
+      tcp_(config.tcp, tcp_limits(config), {parts.pool, parts.ports, rng_, counters_}, secret,
+           clock_.now()),
       udp_(config.sockets, {}, rng_),
-      ping_(64, {}, rng_),
+      ping_(kPingSockets, {}, rng_),
       loopback_(kLoopbackPackets),
       datagrams_out_(kDatagramsOut),
-      world_{entry_,  NapiSet{1} << parts.index, tcp_, udp_, ping_, routes_, path_mtu_, pool_, datagrams_out_,
-             rng_, counters_},
-      next_timeout_ns_(Instant::never().to_ns()) {
+      world_{.entry = entry_,
+             .napis = NapiSet{1} << parts.index,
+             .tcp = tcp_,
+             .udp = udp_,
+             .ping = ping_,
+             .routes = routes_,
+             .pool = pool_,
+             .datagrams_out = datagrams_out_,
+             .rng = rng_,
+             .counters = counters_,
+             .gate = *this} {
   routes_.add_interface(kLoopbackInterface, kLoopbackMtu);
   routes_.add_address(kLoopbackInterface, {IpAddress::v4(127, 0, 0, 1), 8});
 }
 
 Stack::~Stack() = default;
 
-Interface& Stack::add_interface(NetDevice& device, const PortConfig& config, Instant now) {
+void Stack::add_interface(NetDevice& device, const PortConfig& config) {
   const auto id = static_cast<InterfaceId>(interfaces_.size() + 1);
-  const Interface::Params params{.id = id, .vlan = config.vlan, .neighbours = {}};
+  const Interface::Params params{.id = id, .vlan = config.vlan, .neighbours = neighbour_limits_};
+  const Instant now = clock_.now();
   interfaces_.push_back(std::make_unique<Interface>(params, device, rng_, now));
-  Interface& added = *interfaces_.back();
-  const std::uint16_t mtu = config.mtu ? config.mtu : device.caps().mtu;
-  routes_.add_interface(id, mtu);
+  routes_.add_interface(id, config.mtu ? config.mtu : device.caps().mtu);
   for (const Prefix& address : config.addresses) {
     routes_.add_address(id, address);
-    added.neighbours().add_address(address, Claim::announce, now);
+    interfaces_.back()->neighbours().add_address(address, Claim::announce, now);
   }
   if (config.gateway) routes_.add_gateway({IpAddress::any_v4(), 0}, *config.gateway);
   lacks_interrupts_ = lacks_interrupts_ || device.rx_interrupt_fd() < 0;
   must_be_polled_.store(lacks_interrupts_);
-  return added;
+  publish();
+}
+
+Instant Stack::enter() {
+  entry_.enter();
+  lcore_scope_.emplace(index_);
+  return clock_.now();
+}
+
+void Stack::leave(Instant now) {
+  finish_call(now);
+  lcore_scope_.reset();
+  entry_.leave();
+}
+
+void Stack::wait_for_hang_up(File& file, Duration limit) {
+  if (!poll_context_) return;
+  const Instant deadline = clock_.now() + limit;
+  while (!wait_for(file, kHup, deadline, *poll_context_, {}).ok() && clock_.now() < deadline)
+    continue;
 }
 
 bool Stack::poll(unsigned budget, Instant now) {
@@ -74,16 +107,13 @@ bool Stack::poll(unsigned budget, Instant now) {
   const bool timers_ran = earliest_timeout() <= now;
   if (timers_ran) advance_timers(now);
   flush(now);
-  publish(now);
+  publish();
   ++counters_.polls;
   return received != 0 || timers_ran;
 }
 
 void Stack::advance_timers(Instant now) {
-  tcp_.advance_timers(now, [&](tcp::Connection& connection) {
-    if (connection.wants_neighbour_probe()) doubt_neighbour(connection, now);
-    after_event(connection, now);
-  });
+  tcp_.advance_timers(now, [&](tcp::Connection& connection) { after_event(connection, now); });
   reassembly_.advance(now);
   ipv4::Arrived first;
   while (reassembly_.next_expired(first)) {
@@ -103,26 +133,27 @@ Instant Stack::earliest_timeout() const {
 }
 
 void Stack::finish_call(Instant now) {
-  if (!has_output()) return publish(now);
-  ++calls_since_wait_;
-  const unsigned patience = std::min(events_returned_, kMaxDeferredCalls);
-  if (calls_since_wait_ < patience && now - deferred_since_ < kMaxDeferral) return;
-  flush(now);
-  publish(now);
-}
-
-void Stack::note_wait_returned(unsigned events, Instant now) {
-  events_returned_ = events;
-  calls_since_wait_ = 0;
-  deferred_since_ = now;
+  if (has_output()) {
+    if (++calls_since_wait_ == 1) deferred_since_ = now;
+    const unsigned patience =
+        std::min(events_returned_.load(std::memory_order_relaxed), kMaxDeferredCalls);
+    const bool may_wait = calls_since_wait_ < patience && now - deferred_since_ < kMaxDeferral;
+    if (!may_wait) flush(now);
+  }
+  publish();
 }
 
 bool Stack::has_output() const {
   return tcp_.has_output() || !datagrams_out_.empty() || !loopback_.empty();
 }
 
+std::uint16_t Stack::mtu_to(const IpAddress& destination, Instant now) const {
+  const Result<Route> route = routes_.lookup(destination);
+  return route ? path_mtu_.lookup(destination, route->mtu, now) : PathMtu::kFloor;
+}
+
 // For sleepers, who look without entering. One that sleeps past a timer set meanwhile is woken.
-void Stack::publish(Instant now) {
+void Stack::publish() {
   const Instant next = earliest_timeout();
   next_timeout_ns_.store(next.to_ns(), std::memory_order_relaxed);
   Sleeper* sleeper = asleep_.load(std::memory_order_acquire);

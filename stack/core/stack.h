@@ -7,8 +7,10 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "drivers/dpdk/eal.h"
 #include "stack/base/clock.h"
 #include "stack/base/entry.h"
 #include "stack/core/config.h"
@@ -27,27 +29,36 @@ namespace pollux {
 
 // Owned by the Host, or by a simulated one. Everything in it is destroyed in reverse order of its
 // members. All but the constructor and what says so is called with entry() entered.
-class Stack {
+class Stack final : public WorldGate {
  public:
   struct Parts {
     PacketPool& pool;
     tcp::Ports& ports;
+    Clock& clock;
     unsigned index = 0;  // bit of NapiSet; lcore id of those inside
   };
-  Stack(const Config& config, const Parts& parts, std::uint64_t seed, const tcp::Secret& secret,
-        Instant now);
-  ~Stack();
+  Stack(const Config& config, const Parts& parts, std::uint64_t seed, const tcp::Secret& secret);
+  ~Stack() override;
 
   // Start-up, in the order of the configuration. Interface 0 is the loopback interface.
-  Interface& add_interface(NetDevice& device, const PortConfig& config, Instant now);
+  void add_interface(NetDevice& device, const PortConfig& config);
+  // What SO_LINGER waits with; none: it does not wait.
+  void set_poll_context(PollContext& context) { poll_context_ = &context; }
 
-  // --- Napi. One burst of at most `budget` packets per device, timers, flush. True: there was something.
+  // --- Napi. One burst of at most `budget` packets per device, timers, flush. True: there was
+  // something.
   bool poll(unsigned budget, Instant now);
-  // --- stack/api. The end of a call that may have queued output: flushes, or leaves it to a later one by
-  // the rule of design 5 (at once, unless the last wait returned several events).
-  void finish_call(Instant now);
-  // A wait has returned `events` events to the program.
-  void note_wait_returned(unsigned events, Instant now);
+
+  // --- the edge. Everything but what says otherwise happens between these two: enter() reads the
+  // clock; leave() flushes what was queued, or leaves that to a later call by the rule of design 5
+  // (at once, unless the last wait returned several events).
+  Instant enter() override;
+  void leave(Instant now) override;
+  void wait_for_hang_up(File& file, Duration limit) override;
+  // A wait has returned `events` events to the program. Without entering.
+  void note_wait_returned(unsigned events) {
+    events_returned_.store(events, std::memory_order_relaxed);
+  }
 
   // --- without entering: sleeping
   void arm_rx_interrupts();
@@ -56,8 +67,11 @@ class Stack {
   // A device gives no interrupt, or has refused packets: it is asked at intervals.
   bool must_be_polled() const { return must_be_polled_.load(std::memory_order_relaxed); }
   // When timers want the next poll, as published at the end of the last entry.
-  Instant next_timeout() const { return Instant::from_ns(next_timeout_ns_.load(std::memory_order_relaxed)); }
-  // Somebody sleeps until `deadline` and must be told of timers that are due before; never(): nobody.
+  Instant next_timeout() const {
+    return Instant::from_ns(next_timeout_ns_.load(std::memory_order_relaxed));
+  }
+  // Somebody sleeps until `deadline` and must be told of timers that are due before; never():
+  // nobody.
   void set_asleep_until(Instant deadline, Sleeper* sleeper);
 
   Entry& entry() { return entry_; }
@@ -65,6 +79,7 @@ class Stack {
   World& world() { return world_; }
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
+  std::uint32_t connections() const { return tcp_.connections(); }
   std::uint64_t drops(Drop reason) const { return drops_[static_cast<std::size_t>(reason)]; }
   // Resets every connection and sends the resets: the program ends.
   void reset_all(Instant now);
@@ -80,34 +95,41 @@ class Stack {
   void receive_icmp(const IpInfo& ip, Packet packet, Instant now);
   void receive_icmp_error(const icmp::Error& error, Instant now);
   bool receive_loopback(Instant now);
-  void refuse(const IpInfo& ip, const Packet& packet, const icmp::ErrorToSend& what, Instant now);
   void after_event(tcp::Connection& connection, Instant now);
-  void after_listen(tcp::Listener& listener);
+  void refuse(const IpInfo& ip, const Packet& packet, const icmp::ErrorToSend& what, Instant now);
   void count_drop(Drop reason) { ++drops_[static_cast<std::size_t>(reason)]; }
 
   // egress.cc, top down
   void flush(Instant now);
-  bool send_tcp(Instant now);
+  void send_tcp(Instant now);
   bool send_connection(tcp::Connection& connection, Instant now);
-  bool send_replies(Instant now);
-  bool send_datagrams(Instant now);
-  void send_datagram(DatagramOut datagram, Instant now);
-  void send_neighbour_messages(Interface& out, Instant now);
-  bool send_ip(const Route& route, const IpSend& ip, tcp::Encoded encoded, Instant now);
+  void send_replies(Instant now);
+  void send_datagrams(Instant now);
   void send_fragments(const Route& route, DatagramOut datagram, Instant now);
-  void send_on_link(Interface& out, const Route& route, Packet packet, Instant now);
-  void give_up(Packet packet, Instant now);
-  bool has_room(const Route& route) const;
+  void send_ip(const Route& route, const IpSend& ip, tcp::Encoded encoded, Instant now);
+  void send_on_loopback(Packet packet);
+  void send_on_link(const Route& route, Packet packet, Instant now);
+  void put_frame(Interface& out, const MacAddress& to, Packet packet);
+  void send_neighbour_messages(Interface& out, Instant now);
+  void send_arp(Interface& out, const ArpMessage& message);
+  void give_up(const Packet& packet, Instant now);
+  bool has_room(const Route& route);
+  tcp::TxContext tx_context(const Route& route);
   void transmit();
 
   // stack.cc
+  bool has_output() const;
+  void finish_call(Instant now);
   void advance_timers(Instant now);
-  void publish(Instant now);
   Instant earliest_timeout() const;
+  void publish();
+  std::uint16_t mtu_to(const IpAddress& destination, Instant now) const;
   Interface& interface(InterfaceId id) { return *interfaces_[id - 1u]; }
 
   Entry entry_;
   const unsigned index_;
+  Clock& clock_;
+  PollContext* poll_context_ = nullptr;
   Rng rng_;
   PacketPool& pool_;
   Counters counters_;
@@ -117,21 +139,25 @@ class Stack {
   IpIds ip_ids_;
   Reassembly reassembly_;
   IcmpRateLimit icmp_rate_limit_;
+  const Neighbours::Limits neighbour_limits_;
   tcp::Tcp tcp_;
   UdpTable udp_;
   UdpTable ping_;
   std::vector<std::unique_ptr<Interface>> interfaces_;
+  std::array<Packet, 64> burst_;
   Ring<Packet> loopback_;  // IP packets that turn around here
   Ring<DatagramOut> datagrams_out_;
   World world_;
 
   // Deferred flushing (design 5): what the last wait returned, and what was written since.
-  unsigned events_returned_ = 0;
+  std::atomic<unsigned> events_returned_{0};
   unsigned calls_since_wait_ = 0;
   Instant deferred_since_;
 
-  std::atomic<std::int64_t> next_timeout_ns_;
-  std::atomic<std::int64_t> asleep_until_ns_;
+  std::optional<LcoreScope> lcore_scope_;  // of the thread inside, between enter and leave
+  bool lacks_interrupts_ = false;
+  std::atomic<std::int64_t> next_timeout_ns_{INT64_MAX};
+  std::atomic<std::int64_t> asleep_until_ns_{INT64_MAX};
   std::atomic<Sleeper*> asleep_{nullptr};
   std::atomic<bool> must_be_polled_{false};
 };
