@@ -4,12 +4,15 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_mempool.h>
+#include <rte_ring.h>
 
 #include <algorithm>
 
 namespace pollux {
 namespace {
 
+// The pool's memory is a ring, whose level reachable() reads.
+constexpr const char* kHandler = "ring_mp_mc";
 constexpr std::uint32_t kMinPackets = 255;
 constexpr std::uint32_t kMaxPackets = 1U << 22;
 constexpr std::uint32_t kMaxReserve = 1024;
@@ -22,7 +25,7 @@ unsigned cache_size(std::uint32_t packets) { return std::min(256U, packets / 8);
 // What the calling lcore can take, without walking the caches of 128 lcores.
 std::uint32_t reachable(rte_mempool* pool) {
   const rte_mempool_cache* cache = rte_mempool_default_cache(pool, rte_lcore_id());
-  return rte_mempool_ops_get_count(pool) + (cache ? cache->len : 0);
+  return rte_ring_count(static_cast<const rte_ring*>(pool->pool_data)) + (cache ? cache->len : 0);
 }
 
 Text allocate_from(void* pool) { return static_cast<PacketPool*>(pool)->allocate_text(); }
@@ -36,8 +39,9 @@ Result<PacketPool> PacketPool::create(const std::string& name, std::uint32_t pac
   static_assert(kPacketHeadRoom == RTE_PKTMBUF_HEADROOM);
   static_assert(kPacketPrivateSize % RTE_MBUF_PRIV_ALIGN == 0);
   const auto room = static_cast<std::uint16_t>(kPacketHeadRoom + data_room);
-  rte_mempool* pool = rte_pktmbuf_pool_create(name.c_str(), packets, cache_size(packets),
-                                              kPacketPrivateSize, room, SOCKET_ID_ANY);
+  rte_mempool* pool =
+      rte_pktmbuf_pool_create_by_ops(name.c_str(), packets, cache_size(packets), kPacketPrivateSize,
+                                     room, SOCKET_ID_ANY, kHandler);
   if (!pool) return static_cast<Errno>(rte_errno != 0 ? rte_errno : ENOMEM);
   return PacketPool(pool, data_room);
 }

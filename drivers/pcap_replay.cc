@@ -15,32 +15,34 @@ constexpr std::uint16_t kLargestMtu = 65'535;
 
 std::unique_ptr<PcapReplay> PcapReplay::open(const std::string& path, PacketPool& pool,
                                              Clock& clock, ReplayPace pace, DriverError& error) {
-  std::unique_ptr<PcapReplay> replay(new PcapReplay(pool, clock, pace));
   char reason[PCAP_ERRBUF_SIZE] = "";
   errno = 0;
-  replay->file_ =
+  pcap* file =
       pcap_open_offline_with_tstamp_precision(path.c_str(), PCAP_TSTAMP_PRECISION_NANO, reason);
-  if (!replay->file_) {
+  if (!file) {
     error = {errno != 0 ? errno : EINVAL, std::string("cannot replay ") + reason};
     return nullptr;
   }
-  if (pcap_datalink(replay->file_) != DLT_EN10MB) {
+  if (pcap_datalink(file) != DLT_EN10MB) {
     error = {EINVAL, "cannot replay " + path +
                          ": its frames are not Ethernet; capture on an"
                          " Ethernet interface (not \"any\")"};
+    pcap_close(file);
     return nullptr;
   }
-  replay->caps_.mtu = kLargestMtu;
-  replay->caps_.mac = {0x02, 0, 0, 0, 0, 3};
-  replay->caps_.tx_multi_segments = true;
-  replay->advance();
   error = {};
-  return replay;
+  return std::make_unique<PcapReplay>(pool, clock, pace, file);
 }
 
-PcapReplay::~PcapReplay() {
-  if (file_) pcap_close(file_);
+PcapReplay::PcapReplay(PacketPool& pool, Clock& clock, ReplayPace pace, pcap* file)
+    : pool_(pool), clock_(clock), pace_(pace), file_(file) {
+  caps_.mtu = kLargestMtu;
+  caps_.mac = {0x02, 0, 0, 0, 0, 3};
+  caps_.tx_multi_segments = true;
+  advance();
 }
+
+PcapReplay::~PcapReplay() { pcap_close(file_); }
 
 void PcapReplay::advance() {
   has_frame_ = read_frame();

@@ -23,6 +23,10 @@ class PcapReplay final : public NetDevice {
  public:
   static std::unique_ptr<PcapReplay> open(const std::string& path, PacketPool& pool, Clock& clock,
                                           ReplayPace pace, DriverError& error);
+  // Takes over what libpcap opened; see open().
+  PcapReplay(PacketPool& pool, Clock& clock, ReplayPace pace, pcap* file);
+  PcapReplay(const PcapReplay&) = delete;
+  PcapReplay& operator=(const PcapReplay&) = delete;
   ~PcapReplay() override;
   std::size_t rx_burst(std::span<Packet> out) override;
   std::size_t tx_burst(std::span<Packet> packets) override;
@@ -34,8 +38,6 @@ class PcapReplay final : public NetDevice {
   std::uint64_t skipped() const { return skipped_; }
 
  private:
-  PcapReplay(PacketPool& pool, Clock& clock, ReplayPace pace)
-      : pool_(pool), clock_(clock), pace_(pace) {}
   bool read_frame();
   void advance();
   Packet make_packet();
@@ -44,7 +46,7 @@ class PcapReplay final : public NetDevice {
   Clock& clock_;
   ReplayPace pace_;
   DeviceCaps caps_;
-  pcap* file_ = nullptr;
+  pcap* file_;
   const std::byte* frame_ = nullptr;  // the next one; in libpcap's buffer
   std::uint32_t frame_size_ = 0;
   std::int64_t frame_ns_ = 0;   // its time in the file

@@ -15,28 +15,31 @@ constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
 std::unique_ptr<PcapTap> PcapTap::open(NetDevice& inner, Clock& clock,
                                        const PcapTapOptions& options, DriverError& error) {
-  std::unique_ptr<PcapTap> tap(new PcapTap(inner, clock, options));
-  tap->format_ =
+  pcap* format =
       pcap_open_dead_with_tstamp_precision(DLT_EN10MB, kSnapLength, PCAP_TSTAMP_PRECISION_NANO);
-  if (!tap->format_) {
+  if (!format) {
     error = {ENOMEM, "cannot capture: out of memory"};
     return nullptr;
   }
   errno = 0;
-  tap->file_ = pcap_dump_open(tap->format_, options.path.c_str());
-  if (!tap->file_) {
-    error = {errno != 0 ? errno : EIO, std::string("cannot capture to ") +
-                                           pcap_geterr(tap->format_) +
+  pcap_dumper* file = pcap_dump_open(format, options.path.c_str());
+  if (!file) {
+    error = {errno != 0 ? errno : EIO, std::string("cannot capture to ") + pcap_geterr(format) +
                                            "; name a file in a folder that may be written"};
+    pcap_close(format);
     return nullptr;
   }
   error = {};
-  return tap;
+  return std::make_unique<PcapTap>(inner, clock, options, format, file);
 }
 
+PcapTap::PcapTap(NetDevice& inner, Clock& clock, const PcapTapOptions& options, pcap* format,
+                 pcap_dumper* file)
+    : inner_(inner), clock_(clock), options_(options), format_(format), file_(file) {}
+
 PcapTap::~PcapTap() {
-  if (file_) pcap_dump_close(file_);
-  if (format_) pcap_close(format_);
+  pcap_dump_close(file_);
+  pcap_close(format_);
 }
 
 std::size_t PcapTap::rx_burst(std::span<Packet> out) {

@@ -26,6 +26,11 @@ class PcapTap final : public NetDevice {
  public:
   static std::unique_ptr<PcapTap> open(NetDevice& inner, Clock& clock,
                                        const PcapTapOptions& options, DriverError& error);
+  // Takes over what libpcap opened; see open().
+  PcapTap(NetDevice& inner, Clock& clock, const PcapTapOptions& options, pcap* format,
+          pcap_dumper* file);
+  PcapTap(const PcapTap&) = delete;
+  PcapTap& operator=(const PcapTap&) = delete;
   ~PcapTap() override;
   std::size_t rx_burst(std::span<Packet> out) override;
   std::size_t tx_burst(std::span<Packet> packets) override;
@@ -39,15 +44,13 @@ class PcapTap final : public NetDevice {
   void flush();
 
  private:
-  PcapTap(NetDevice& inner, Clock& clock, const PcapTapOptions& options)
-      : inner_(inner), clock_(clock), options_(options) {}
   void write(ConstBytes frame, Instant now);
 
   NetDevice& inner_;
   Clock& clock_;
   PcapTapOptions options_;
-  pcap* format_ = nullptr;
-  pcap_dumper* file_ = nullptr;
+  pcap* format_;
+  pcap_dumper* file_;
   std::uint64_t written_ = 0;
   FrameCopy copy_;
 };

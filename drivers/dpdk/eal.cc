@@ -105,6 +105,7 @@ int init(const EalOptions& options, bool hugepages) {
   clear_eal_log();
   const int parsed = rte_eal_init(static_cast<int>(argv.size()) - 1, argv.data());
   const int error = parsed < 0 ? rte_errno : 0;
+  if (error == 0) descriptors.await_epoll();
   descriptors.close_on_exec();
   return parsed < 0 && error == 0 ? EINVAL : error;
 }

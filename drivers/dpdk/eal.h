@@ -21,6 +21,8 @@ struct EalOptions {
 
 // Once per process. No thread of the caller is pinned, no signal handler left, signal masks kept,
 // descriptors close-on-exec, nothing printed. EALREADY a second time, also after stop_eal().
+// One descriptor escapes: EAL opens a new epoll, without the flag, when a PCI driver registers its
+// interrupt.
 DriverError start_eal(const EalOptions& options);
 void stop_eal();
 bool eal_uses_hugepages();

@@ -4,11 +4,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 namespace pollux {
 namespace {
@@ -25,6 +28,13 @@ std::vector<int> open_descriptors() {
   closedir(folder);
   std::sort(found.begin(), found.end());
   return found;
+}
+
+bool is_epoll(int fd) {
+  char target[64] = "";
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  return readlink(link.c_str(), target, sizeof target - 1) > 0 &&
+         std::strstr(target, "[eventpoll]") != nullptr;
 }
 
 }  // namespace
@@ -87,6 +97,15 @@ std::vector<int> DescriptorWatch::opened() const {
 
 void DescriptorWatch::close_on_exec() const {
   for (const int fd : opened()) fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+void DescriptorWatch::await_epoll() const {
+  const timespec pause{0, 100'000};
+  for (int attempt = 0; attempt < 200; ++attempt) {
+    const std::vector<int> fresh = opened();
+    if (std::any_of(fresh.begin(), fresh.end(), is_epoll)) return;
+    nanosleep(&pause, nullptr);
+  }
 }
 
 bool has_capability(unsigned capability) {

@@ -57,6 +57,9 @@ class DescriptorWatch {
   DescriptorWatch();
   std::vector<int> opened() const;
   void close_on_exec() const;
+  // EAL's interrupt thread makes its epoll when it gets to run, perhaps after rte_eal_init() has
+  // returned: waits for it, 20 ms at most.
+  void await_epoll() const;
 
  private:
   std::vector<int> before_;
