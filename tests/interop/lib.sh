@@ -36,13 +36,15 @@ space() {
   ip -n "$full" link set lo up
 }
 
-inside() { ip netns exec "$@"; }
+# inside SPACE COMMAND...: at most ${limit:-60} seconds.
+inside() { timeout --kill-after=5 "${limit:-60}" ip netns exec "$@"; }
 
 # start SPACE LOG PATTERN COMMAND...: in the background; returns when PATTERN is in the log (10 s).
 # $pid is its process. Fails, with the log shown, if it ends or says nothing.
 start() {
   local where=$1 log=$work/$2 pattern=$3
   shift 3
+  : >"$log"
   ip netns exec "$where" "$@" >"$log" 2>&1 &
   pid=$!
   pids+=("$pid")
@@ -77,11 +79,11 @@ ok() { passed=$((passed + 1)); echo "ok   $1"; }
 fail() { failed=$((failed + 1)); echo "FAIL $1"; }
 skip() { skipped=$((skipped + 1)); echo "skip $1: $2"; }
 
-# check NAME COMMAND...: one case; the command's output is shown when it fails.
+# check NAME COMMAND...: one case; the output of the command or function is shown when it fails.
 check() {
   local name=$1 out=$work/case.log
   shift
-  if timeout --kill-after=5 "${limit:-60}" "$@" >"$out" 2>&1; then
+  if "$@" >"$out" 2>&1; then
     ok "$name"
   else
     fail "$name (status $?)"
