@@ -1,0 +1,363 @@
+// message_calls.cc - read(2), write(2), recv(2), send(2) and their variants.
+#include <limits.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "pollux/pollux.h"
+#include "stack/api/blocking.h"
+#include "stack/api/errno_result.h"
+#include "stack/api/sockaddr.h"
+
+namespace pollux {
+namespace {
+
+constexpr int kMaxVector = 1024;                  // UIO_MAXIOV
+constexpr std::size_t kMaxTransfer = 0x7ffff000;  // MAX_RW_COUNT
+
+// The octets of all pieces. EINVAL: too many, or too long; EFAULT: a null piece.
+Result<std::size_t> length_of(const iovec* vector, std::size_t count) {
+  std::size_t length = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!vector[i].iov_base && vector[i].iov_len != 0) return Errno::fault;
+    if (vector[i].iov_len > static_cast<std::size_t>(SSIZE_MAX) - length) return Errno::invalid;
+    length += vector[i].iov_len;
+  }
+  return length;
+}
+
+// What is left of a message once its first octets have been moved: a window on its pieces.
+class Remaining {
+ public:
+  Remaining(std::span<const iovec> vector, std::size_t moved) {
+    while (!vector.empty() && moved >= vector.front().iov_len) {
+      moved -= vector.front().iov_len;
+      vector = vector.subspan(1);
+    }
+    rest_ = vector;
+    if (moved == 0) return;
+    first_ = {static_cast<char*>(vector.front().iov_base) + moved, vector.front().iov_len - moved};
+    rest_ = {&first_, 1};  // the next round takes the pieces behind it
+  }
+  std::span<const iovec> vector() const { return rest_; }
+  std::size_t length() const {
+    std::size_t length = 0;
+    for (const iovec& piece : rest_) length += piece.iov_len;
+    return length;
+  }
+
+ private:
+  iovec first_{};
+  std::span<const iovec> rest_;
+};
+
+struct Mode {
+  bool is_stream = false;
+  bool may_block = false;
+  bool is_over = false;
+  std::size_t wanted = 1;  // octets a blocking receive waits for
+  Duration limit;
+};
+
+bool may_block(const Socket& socket, int flags) {
+  return (flags & MSG_DONTWAIT) == 0 && (socket.status_flags() & O_NONBLOCK) == 0;
+}
+
+// Linux: sock_rcvlowat(). How many octets a blocking receive waits for.
+std::size_t wanted_by(Socket& socket, const ReceiveMessage& message) {
+  const tcp::UserOptions* options = socket.user_options();
+  if (!options) return 1;
+  if ((message.flags & MSG_WAITALL) != 0) return message.length;
+  return std::min<std::size_t>(message.length, options->receive_low_water);
+}
+
+// One try, for what `moved` octets have left of the message.
+Result<std::size_t> try_receive(int fd, ReceiveMessage& message, std::size_t moved, Mode& mode) {
+  return in_socket(fd, [&](Socket& socket, Instant now) -> Result<std::size_t> {
+    mode.is_stream = socket.is_stream();
+    mode.may_block = may_block(socket, message.flags);
+    mode.limit = socket.receive_timeout();
+    mode.wanted = wanted_by(socket, message);
+    if (moved == 0) {
+      const Result<std::size_t> n = socket.receive(message, now);
+      mode.is_over = socket.is_receive_over();
+      return n;
+    }
+    const Remaining rest(message.vector, moved);
+    ReceiveMessage more = message;
+    more.vector = rest.vector();
+    more.length = rest.length();
+    const Result<std::size_t> n = socket.receive(more, now);
+    mode.is_over = socket.is_receive_over();
+    return n;
+  });
+}
+
+bool is_again(const Result<std::size_t>& n) { return !n.ok() && n.error() == Errno::again; }
+
+// What a call that has moved some octets already says when it cannot go on.
+Result<std::size_t> moved_or(std::size_t moved, Errno error) {
+  if (moved != 0) return moved;
+  return error;
+}
+
+Result<std::size_t> receive_blocking(int fd, ReceiveMessage& message, std::size_t moved,
+                                     Mode mode) {
+  const bool urgent = (message.flags & MSG_OOB) != 0;
+  Waiter waiter(fd, urgent ? kPri : kIn);
+  waiter.set_limit(mode.limit);
+  for (;;) {
+    if (!waiter) return moved_or(moved, Errno::bad_descriptor);
+    const Result<PollEvents> ready = waiter.wait();
+    if (!ready) return moved_or(moved, ready.error());
+    const Result<std::size_t> n = try_receive(fd, message, moved, mode);
+    if (is_again(n)) continue;
+    if (!n) return moved_or(moved, n.error());
+    moved += *n;
+    if (*n == 0 || mode.is_over || moved >= mode.wanted) return moved;
+  }
+}
+
+Result<std::size_t> receive(int fd, ReceiveMessage& message) {
+  Mode mode;
+  Result<std::size_t> n = try_receive(fd, message, 0, mode);
+  if (is_again(n)) {
+    poll_once(fd);
+    n = try_receive(fd, message, 0, mode);
+  }
+  if (!mode.may_block) return n;
+  if (is_again(n)) return receive_blocking(fd, message, 0, mode);
+  const bool is_peek = (message.flags & MSG_PEEK) != 0;
+  if (!n || *n == 0 || *n >= mode.wanted || mode.is_over || is_peek) return n;
+  return receive_blocking(fd, message, *n, mode);
+}
+
+Result<std::size_t> try_send(int fd, const SendMessage& message, std::size_t moved, Mode& mode) {
+  return in_socket(fd, [&](Socket& socket, Instant now) -> Result<std::size_t> {
+    mode.is_stream = socket.is_stream();
+    mode.may_block = may_block(socket, message.flags);
+    mode.limit = socket.send_timeout();
+    if (moved == 0) return socket.send(message, now);
+    const Remaining rest(message.vector, moved);
+    SendMessage more = message;
+    more.vector = rest.vector();
+    more.length = rest.length();
+    return socket.send(more, now);
+  });
+}
+
+Result<std::size_t> send_blocking(int fd, const SendMessage& message, std::size_t moved,
+                                  Mode mode) {
+  Waiter waiter(fd, kOut);
+  waiter.set_limit(mode.limit);
+  while (moved < message.length || moved == 0) {
+    if (!waiter) return moved_or(moved, Errno::bad_descriptor);
+    const Result<PollEvents> ready = waiter.wait();
+    if (!ready) return moved_or(moved, ready.error());
+    const Result<std::size_t> n = try_send(fd, message, moved, mode);
+    if (is_again(n)) continue;
+    if (!n) return moved_or(moved, n.error());
+    moved += *n;
+    if (*n == 0) break;
+  }
+  return moved;
+}
+
+Result<std::size_t> send(int fd, const SendMessage& message) {
+  Mode mode;
+  Result<std::size_t> n = try_send(fd, message, 0, mode);
+  if (is_again(n)) {
+    poll_once(fd);
+    n = try_send(fd, message, 0, mode);
+  }
+  const bool is_blocked = is_again(n);
+  const bool is_partial = n.ok() && mode.is_stream && *n < message.length;
+  if (mode.may_block && (is_blocked || is_partial)) {
+    n = send_blocking(fd, message, n.ok() ? *n : 0, mode);
+  }
+  const bool is_broken = !n && n.error() == Errno::pipe && mode.is_stream;
+  if (is_broken && (message.flags & MSG_NOSIGNAL) == 0) ::raise(SIGPIPE);
+  return n;
+}
+
+// --- from the arguments of the calls
+
+Result<std::size_t> receive_vector(int fd, std::span<const iovec> vector, int flags,
+                                   Endpoint* from) {
+  ASSIGN_OR_RETURN(const std::size_t length, length_of(vector.data(), vector.size()));
+  ReceiveMessage message{.vector = vector,
+                         .length = std::min(length, kMaxTransfer),
+                         .flags = flags,
+                         .wants_control = false,
+                         .from = {},
+                         .control = {}};
+  const Result<std::size_t> n = receive(fd, message);
+  if (from) *from = message.has_from ? message.from : Endpoint{};
+  return n;
+}
+
+Result<std::size_t> send_vector(int fd, std::span<const iovec> vector, int flags,
+                                const Endpoint* to) {
+  ASSIGN_OR_RETURN(const std::size_t length, length_of(vector.data(), vector.size()));
+  return send(fd, {.vector = vector,
+                   .length = std::min(length, kMaxTransfer),
+                   .flags = flags,
+                   .to = to,
+                   .control = {}});
+}
+
+// The kernel's descriptor behind a number that is no socket. EBADF; EINVAL: a set.
+Result<int> kernel_descriptor(int fd) {
+  Host* host = pollux::host();
+  const FileRef file = host ? host->fds().get(fd) : FileRef();
+  if (!file) return Errno::bad_descriptor;
+  if (file->type() != FileType::kernel) return Errno::invalid;
+  return file->kernel_fd();
+}
+
+template <typename Call>
+ssize_t on_kernel(int fd, Call&& call) {
+  const Result<int> kernel = kernel_descriptor(fd);
+  return kernel.ok() ? call(*kernel) : fail(kernel.error());
+}
+
+bool is_socket(int fd) { return peek_socket(fd).ok(); }
+
+Result<int> family_of(int fd) {
+  ASSIGN_OR_RETURN(Socket* const socket, peek_socket(fd));
+  return socket->socket_type().family;
+}
+
+// A destination; AF_UNSPEC in an IPv4 socket counts as AF_INET (Linux: udp_sendmsg()).
+Result<Endpoint> destination(int family, const sockaddr* to, socklen_t length) {
+  if (family == AF_INET6 && length >= sizeof(sa_family_t) && to->sa_family == AF_INET)
+    family = AF_INET;
+  return to_endpoint(to, length, family);
+}
+
+Result<std::size_t> receive_message(int fd, msghdr& header, int flags) {
+  if (header.msg_iovlen > kMaxVector) return Errno::message_size;
+  ASSIGN_OR_RETURN(const int family, family_of(fd));
+  const std::span<const iovec> vector(header.msg_iov, header.msg_iovlen);
+  ASSIGN_OR_RETURN(const std::size_t length, length_of(vector.data(), vector.size()));
+  ReceiveMessage message{.vector = vector,
+                         .length = std::min(length, kMaxTransfer),
+                         .flags = flags,
+                         .wants_control = header.msg_control != nullptr,
+                         .from = {},
+                         .control = {static_cast<std::byte*>(header.msg_control),
+                                     header.msg_control ? header.msg_controllen : 0}};
+  const Result<std::size_t> n = receive(fd, message);
+  if (!n) return n;
+  header.msg_flags = message.out_flags;
+  header.msg_controllen = message.control.size();
+  if (!header.msg_name) return n;
+  socklen_t room = message.has_from ? header.msg_namelen : 0;
+  if (message.has_from)
+    RETURN_IF_ERROR(
+        store_endpoint(message.from, family, static_cast<sockaddr*>(header.msg_name), &room));
+  header.msg_namelen = room;
+  return n;
+}
+
+Result<std::size_t> send_message(int fd, const msghdr& header, int flags) {
+  if (header.msg_iovlen > kMaxVector) return Errno::message_size;
+  ASSIGN_OR_RETURN(const int family, family_of(fd));
+  Endpoint to;
+  if (header.msg_name) {
+    const auto* name = static_cast<const sockaddr*>(header.msg_name);
+    ASSIGN_OR_RETURN(to, destination(family, name, header.msg_namelen));
+  }
+  const std::span<const iovec> vector(header.msg_iov, header.msg_iovlen);
+  ASSIGN_OR_RETURN(const std::size_t length, length_of(vector.data(), vector.size()));
+  return send(fd, {.vector = vector,
+                   .length = std::min(length, kMaxTransfer),
+                   .flags = flags,
+                   .to = header.msg_name ? &to : nullptr,
+                   .control = {static_cast<const std::byte*>(header.msg_control),
+                               header.msg_control ? header.msg_controllen : 0}});
+}
+
+}  // namespace
+}  // namespace pollux
+
+using namespace pollux;
+
+extern "C" {
+
+ssize_t plx_read(int fd, void* buffer, size_t length) {
+  if (!is_socket(fd))
+    return on_kernel(fd, [&](int kernel) { return ::read(kernel, buffer, length); });
+  if (length == 0) return 0;
+  return plx_recv(fd, buffer, length, 0);
+}
+
+ssize_t plx_write(int fd, const void* buffer, size_t length) {
+  if (!is_socket(fd))
+    return on_kernel(fd, [&](int kernel) { return ::write(kernel, buffer, length); });
+  return plx_send(fd, buffer, length, 0);
+}
+
+ssize_t plx_readv(int fd, const iovec* vector, int count) {
+  if (!is_socket(fd))
+    return on_kernel(fd, [&](int kernel) { return ::readv(kernel, vector, count); });
+  if (count < 0 || count > kMaxVector) return fail(Errno::invalid);
+  if (!vector && count != 0) return fail(Errno::fault);
+  return to_return(receive_vector(fd, {vector, static_cast<std::size_t>(count)}, 0, nullptr));
+}
+
+ssize_t plx_writev(int fd, const iovec* vector, int count) {
+  if (!is_socket(fd))
+    return on_kernel(fd, [&](int kernel) { return ::writev(kernel, vector, count); });
+  if (count < 0 || count > kMaxVector) return fail(Errno::invalid);
+  if (!vector && count != 0) return fail(Errno::fault);
+  return to_return(send_vector(fd, {vector, static_cast<std::size_t>(count)}, 0, nullptr));
+}
+
+ssize_t plx_recv(int fd, void* buffer, size_t length, int flags) {
+  const iovec piece{buffer, length};
+  return to_return(receive_vector(fd, {&piece, 1}, flags, nullptr));
+}
+
+ssize_t plx_recvfrom(int fd, void* buffer, size_t length, int flags, sockaddr* from,
+                     socklen_t* from_length) {
+  const Result<int> family = family_of(fd);
+  if (!family) return fail(family.error());
+  const iovec piece{buffer, length};
+  Endpoint sender;
+  const Result<std::size_t> n = receive_vector(fd, {&piece, 1}, flags, &sender);
+  if (!n || !from) return to_return(n);
+  if (sender == Endpoint{}) {
+    if (from_length) *from_length = 0;  // a stream says nothing of its peer here
+    return to_return(n);
+  }
+  const Result<void> stored = store_endpoint(sender, *family, from, from_length);
+  return stored.ok() ? to_return(n) : fail(stored.error());
+}
+
+ssize_t plx_recvmsg(int fd, msghdr* message, int flags) {
+  if (!message) return fail(Errno::fault);
+  return to_return(receive_message(fd, *message, flags));
+}
+
+ssize_t plx_send(int fd, const void* buffer, size_t length, int flags) {
+  const iovec piece{const_cast<void*>(buffer), length};
+  return to_return(send_vector(fd, {&piece, 1}, flags, nullptr));
+}
+
+ssize_t plx_sendto(int fd, const void* buffer, size_t length, int flags, const sockaddr* to,
+                   socklen_t to_length) {
+  if (!to) return plx_send(fd, buffer, length, flags);
+  const Result<int> family = family_of(fd);
+  if (!family) return fail(family.error());
+  const Result<Endpoint> endpoint = destination(*family, to, to_length);
+  if (!endpoint) return fail(endpoint.error());
+  const iovec piece{const_cast<void*>(buffer), length};
+  return to_return(send_vector(fd, {&piece, 1}, flags, &*endpoint));
+}
+
+ssize_t plx_sendmsg(int fd, const msghdr* message, int flags) {
+  if (!message) return fail(Errno::fault);
+  return to_return(send_message(fd, *message, flags));
+}
+
+}  // extern "C"
