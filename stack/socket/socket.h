@@ -15,6 +15,7 @@
 #include "stack/base/rng.h"
 #include "stack/ip/ip_info.h"
 #include "stack/ip/routes.h"
+#include "stack/socket/socket_options.h"
 
 namespace pollux {
 
@@ -29,37 +30,49 @@ struct DatagramOut {
   Packet packet;
 };
 
+// How a socket gets into its Stack when nobody has entered for it: at its last close, which comes
+// from whoever drops the last reference. Implemented by the Stack (as Inside) and by test fixtures.
+class WorldGate {
+ public:
+  virtual ~WorldGate() = default;
+  virtual Instant enter() = 0;          // returns now
+  virtual void leave(Instant now) = 0;  // sends what was queued, then leaves
+  // Blocks, with nothing entered, until `file` is HUP or `limit` has passed: SO_LINGER's wait.
+  virtual void wait_for_hang_up(File& file, Duration limit) = 0;
+};
+
 // What sockets see of the Stack they belong to; owned by the Stack.
 struct World {
   Entry& entry;
   NapiSet napis;
   tcp::Tcp& tcp;
   UdpTable& udp;
-  UdpTable& ping;                    // ICMP echo ids
+  UdpTable& ping;  // ICMP echo ids
   const Routes& routes;
   PacketPool& pool;
   Ring<DatagramOut>& datagrams_out;  // egress drains it
   Rng& rng;
   Counters& counters;
+  WorldGate& gate;
 };
 
 // One message to send or receive, already copied out of the program's structures.
 struct SendMessage {
   std::span<const iovec> vector;
-  std::size_t length;             // octets in all of vector
-  int flags;                      // MSG_*
-  const Endpoint* to;             // null: the connected peer
+  std::size_t length;                  // octets in all of vector
+  int flags;                           // MSG_*
+  const Endpoint* to;                  // null: the connected peer
   std::span<const std::byte> control;  // cmsg octets, as given
 };
 struct ReceiveMessage {
   std::span<const iovec> vector;
   std::size_t length;
-  int flags;
+  int flags;  // MSG_*; MSG_DONTWAIT also for O_NONBLOCK
   bool wants_control;
-  Endpoint from;                  // out; port 0 and unspecified for none
-  bool has_from = false;          // out
-  int out_flags = 0;              // out: MSG_TRUNC, MSG_CTRUNC, MSG_OOB, MSG_ERRQUEUE
-  std::span<std::byte> control;   // in: room; out: what was filled
+  Endpoint from;                 // out; port 0 and unspecified for none
+  bool has_from = false;         // out
+  int out_flags = 0;             // out: MSG_TRUNC, MSG_CTRUNC, MSG_OOB, MSG_ERRQUEUE
+  std::span<std::byte> control;  // in: room; out: what was filled
 };
 
 struct SocketType {
@@ -69,40 +82,83 @@ struct SocketType {
 };
 
 // Every call below is made with the world entered and never blocks: EAGAIN (or EINPROGRESS for
-// connect) where Linux would sleep, and stack/api then waits. Lives in a process-wide, type-stable pool.
-// SKETCH: the socket folder completes it; these are the calls that stack/api and stack/core use.
+// connect) where Linux would sleep, and stack/api then waits. Lives in a process-wide, type-stable
+// pool; owned by its references (epoll/file.h).
 class Socket : public File {
  public:
   virtual Result<void> bind(const Endpoint& local, Instant now) = 0;
+  // EALREADY as long as an earlier connect is in progress; then its outcome, once.
   virtual Result<void> connect(const Endpoint& remote, Instant now) = 0;
   virtual Result<void> disconnect(Instant now) = 0;  // connect(AF_UNSPEC)
   virtual Result<void> listen(int backlog, Instant now) = 0;
-  virtual Result<Socket*> accept(Instant now) = 0;   // a new Socket with one reference
+  virtual Result<Socket*> accept(Instant now) = 0;  // a new Socket with one reference
   virtual Result<std::size_t> send(const SendMessage& message, Instant now) = 0;
   virtual Result<std::size_t> receive(ReceiveMessage& message, Instant now) = 0;
   virtual Result<void> shutdown(int how, Instant now) = 0;
   virtual Endpoint local() const = 0;
   virtual Result<Endpoint> peer() const = 0;
-  virtual Result<int> ioctl(unsigned long request, Instant now) = 0;  // FIONREAD, SIOCATMARK, SIOCOUTQ, ...
+  // FIONREAD, SIOCATMARK, SIOCOUTQ, ...: the number to store. ENOTTY: no such request.
+  virtual Result<int> ioctl(unsigned long request, Instant now) = 0;
   Result<void> set_option(int level, int name, std::span<const std::byte> value, Instant now);
+  // `value`: the room; returns how much of it is filled.
   Result<socklen_t> get_option(int level, int name, std::span<std::byte> value, Instant now);
 
-  const SocketType& socket_type() const { return type_; }
-  World& world() { return world_; }
+  virtual bool is_listening() const { return false; }
+  // A blocking receive that has octets already stops here: an error, the end or urgent data are
+  // next.
+  virtual bool is_receive_over() const { return true; }
+  virtual Errno pending_error() const = 0;  // 0: none
+  virtual Errno take_error() = 0;           // SO_ERROR
+
+  SocketType socket_type() const { return {family_, type_, protocol_}; }
+  bool is_stream() const { return type_ == SOCK_STREAM; }
+  World& world() { return *world_; }
   // SO_RCVTIMEO, SO_SNDTIMEO; zero: for ever.
-  Duration receive_timeout() const { return receive_timeout_; }
-  Duration send_timeout() const { return send_timeout_; }
+  Duration receive_timeout() const { return options_.receive_timeout; }
+  Duration send_timeout() const { return options_.send_timeout; }
+  SocketOptions& options() { return options_; }
+  const SocketOptions& options() const { return options_; }
+
+  // --- for the table of options (sockopt.cc)
+  virtual tcp::UserOptions* user_options() { return nullptr; }  // TCP only
+  virtual void options_changed(Instant) {}
+  virtual void sharing_changed() {}  // SO_REUSEADDR, SO_REUSEPORT
+  // As SO_SNDBUF, SO_RCVBUF report it.
+  virtual std::uint32_t send_buffer() const = 0;
+  virtual std::uint32_t receive_buffer() const = 0;
+  virtual void set_send_buffer(std::uint32_t octets, Instant now) = 0;
+  virtual void set_receive_buffer(std::uint32_t octets, Instant now) = 0;
 
  protected:
   Socket(World& world, const SocketType& type)
-      : File(FileType::socket, world.entry, &world.entry, world.napis), world_(world), type_(type) {}
-  World& world_;
-  SocketType type_;
-  Duration receive_timeout_;
-  Duration send_timeout_;
+      : File(FileType::socket, world.entry, &world.entry, world.napis),
+        family_(static_cast<std::uint8_t>(type.family)),
+        type_(static_cast<std::uint8_t>(type.type)),
+        protocol_(static_cast<std::uint8_t>(type.protocol)),
+        world_(&world) {}
+  // What the program's addresses mean here. An AF_INET6 socket's :: takes IPv4 too unless
+  // IPV6_V6ONLY, so it is IPv4's wildcard inside. EADDRNOTAVAIL, EINVAL (v6only and mapped).
+  Result<IpAddress> local_address(const IpAddress& given) const;
+  // 0.0.0.0 and :: mean this host. ENETUNREACH.
+  Result<Endpoint> remote_endpoint(const Endpoint& given, const IpAddress& bound) const;
+
+ private:
+  const std::uint8_t family_;
+  const std::uint8_t type_;
+  const std::uint8_t protocol_;
+
+ protected:
+  World* const world_;
+  SocketOptions options_;
 };
 
+// Once at start: reserves the process-wide pools.
+void configure_sockets(std::uint32_t max_sockets);
+// How many exist.
+std::uint32_t sockets_used();
+
 // EAFNOSUPPORT, ESOCKTNOSUPPORT, EPROTONOSUPPORT, ENFILE, ... as socket(2). Reference count 1.
+// `type` holds SOCK_STREAM or SOCK_DGRAM only; protocol 0: the type's own.
 Result<Socket*> create_socket(World& world, const SocketType& type);
 
 }  // namespace pollux

@@ -1,0 +1,65 @@
+// tcp_poll.cc - TcpSocket: what is ready, and who is told that something may be.
+// epoll-behaviours 16 (masks) and 17 (wake-ups). Linux: tcp_poll(), sock_def_readable() and kin.
+#include "stack/socket/tcp_socket.h"
+#include "stack/tcp/tcp.h"
+
+namespace pollux {
+
+using tcp::Connection;
+using tcp::Event;
+using tcp::State;
+
+namespace {
+
+constexpr PollEvents kReadable = kIn | kRdNorm;
+constexpr PollEvents kWritable = kOut | kWrNorm;
+constexpr PollEvents kReceiveShut = kReadable | kRdHup;
+
+}  // namespace
+
+PollEvents TcpSocket::poll() {
+  if (lingers_) return is_sending() ? PollEvents() : kHup;
+  if (const tcp::Listener* l = listener()) {
+    return l->is_acceptable() ? kReadable : PollEvents();  // 16.2, 16.3
+  }
+  PollEvents ready = connection() ? poll_connection(*connection()) : poll_idle();
+  if (pending_error() != Errno{}) ready |= kErr;
+  return ready;
+}
+
+// 16.1, 16.17, 16.18, 16.19.
+PollEvents TcpSocket::poll_idle() const {
+  const PollEvents ready = kWritable | kHup;
+  return (shut_ & 1) != 0 ? ready | kReceiveShut : ready;
+}
+
+PollEvents TcpSocket::poll_connection(Connection& c) const {
+  PollEvents ready;
+  if (c.has_urgent()) ready |= kPri;  // 16.60
+  if ((State::CLOSED | State::TIME_WAIT).has(c.status())) {
+    return ready | kWritable | kHup | kReceiveShut;  // 16.12, 16.15
+  }
+  if (c.is_receive_shutdown()) ready |= kReceiveShut;
+  if (c.is_receive_shutdown() && c.is_send_shutdown()) ready |= kHup;  // 16.22
+  if ((State::SYN_SENT | State::SYN_RECEIVED).has(c.status())) return ready;
+  if (c.is_readable()) ready |= kReadable;
+  if (c.is_send_shutdown() || c.is_writable()) {
+    ready |= kWritable;
+  } else {
+    c.note_no_space();  // 16.55
+  }
+  return ready;
+}
+
+void TcpSocket::on_events(tcp::EventSet events) {
+  WaitQueue& queue = wait_queue();
+  if (events.empty() || queue.empty()) return;
+  if (events.has(Event::state_change)) queue.wake_up_all();
+  if (events.has(Event::error)) queue.wake_up(kErr);
+  if (events.has(Event::readable)) queue.wake_up(kReadableKey);
+  if (events.has(Event::writable)) queue.wake_up(kWritableKey);
+}
+
+void TcpSocket::on_acceptable() { wait_queue().wake_up(kReadableKey); }
+
+}  // namespace pollux

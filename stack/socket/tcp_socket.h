@@ -1,0 +1,116 @@
+// tcp_socket.h - TcpSocket: SOCK_STREAM; Linux's socket calls on a Connection or a Listener.
+// Read first: epoll-behaviours sections 16 and 17, then poll() in tcp_poll.cc.
+#pragma once
+
+#include <variant>
+
+#include "stack/socket/socket.h"
+#include "stack/tcp/connection.h"
+#include "stack/tcp/ports.h"
+
+namespace pollux {
+
+namespace tcp {
+class Listener;
+}
+
+// What a socket that is neither connected nor listening remembers; in a pool of its own, so that
+// the million that are connected need not carry it.
+struct IdleTcp {
+  tcp::UserOptions options;
+  Errno error{};  // 0: none
+  std::uint32_t defer_accept_s = 0;
+};
+
+// One descriptor's end of a connection, or a listener. Its Connection or Listener is Tcp's and
+// points back here (user) until on_last_close. Linux: struct socket and struct sock of SOCK_STREAM.
+class TcpSocket final : public Socket {
+ public:
+  TcpSocket(World& world, const SocketType& type, IdleTcp& idle);
+  // Null until become_connected(), which follows at once.
+  TcpSocket(World& world, const SocketType& type, tcp::Connection* connection);
+
+  // Whose it is; null: nobody's (not accepted yet, or an orphan).
+  static TcpSocket* of(tcp::Connection& connection);
+  static TcpSocket* of(tcp::Listener& listener);
+  // By core, after take_events(): tells those who wait, in Linux's order (section 17).
+  void on_events(tcp::EventSet events);
+  void on_acceptable();  // 17.11
+
+  Result<void> bind(const Endpoint& local, Instant now) override;
+  Result<void> connect(const Endpoint& remote, Instant now) override;
+  Result<void> disconnect(Instant now) override;
+  Result<void> listen(int backlog, Instant now) override;
+  Result<Socket*> accept(Instant now) override;
+  Result<std::size_t> send(const SendMessage& message, Instant now) override;
+  Result<std::size_t> receive(ReceiveMessage& message, Instant now) override;
+  Result<void> shutdown(int how, Instant now) override;
+  Endpoint local() const override;
+  Result<Endpoint> peer() const override;
+  Result<int> ioctl(unsigned long request, Instant now) override;
+  PollEvents poll() override;
+  void on_last_close() override;
+
+  bool is_listening() const override { return listener() != nullptr; }
+  bool is_receive_over() const override;
+  Errno pending_error() const override;
+  Errno take_error() override;
+
+  tcp::UserOptions* user_options() override;
+  void options_changed(Instant now) override;
+  void sharing_changed() override;
+  std::uint32_t send_buffer() const override;
+  std::uint32_t receive_buffer() const override;
+  void set_send_buffer(std::uint32_t octets, Instant now) override;
+  void set_receive_buffer(std::uint32_t octets, Instant now) override;
+
+  // --- for the table of options
+  std::uint32_t defer_accept_s() const;
+  void set_defer_accept_s(std::uint32_t seconds);
+  tcp::Connection* connection() const;  // null unless connecting or connected
+  tcp::Listener* listener() const;
+  const tcp::TcpConfig& config() const;
+
+ private:
+  struct Idle {
+    IdleTcp* state;
+  };
+  struct Listening {
+    tcp::Listener* listener;
+  };
+  struct Connected {  // connecting too, and what is left of a connection that ended
+    tcp::Connection* connection;
+  };
+  // Linux: socket_state, SS_*. What connect(2) answers depends on it, not on the connection alone.
+  enum class Phase : std::uint8_t { unconnected, connecting, connected };
+
+  IdleTcp* idle() const;
+  tcp::PortSharing sharing() const;
+  Result<void> bind_port(const Endpoint& local);
+  Result<void> start_connect(const Endpoint& remote, Instant now);
+  Result<void> finish_connect(Instant now);
+  void become_connected(tcp::Connection& connection);
+  void become_idle(Errno error, Instant now);  // lets go of connection or listener
+  void let_go_of_port();
+  Errno hang_up(Instant now);  // Linux: tcp_disconnect(); the error it leaves
+  void shutdown_connection(tcp::Connection& connection, int how, Instant now);
+  void after_call(tcp::Connection& connection, Instant now);
+  Result<std::size_t> receive_into(tcp::Connection& connection, ReceiveMessage& message,
+                                   Instant now);
+  PollEvents poll_idle() const;
+  PollEvents poll_connection(tcp::Connection& connection) const;
+  bool is_sending() const;  // FIN not acknowledged yet
+  bool begin_close(Instant now);
+  void end_close(Instant now);
+
+  std::variant<Idle, Listening, Connected> role_;
+  tcp::PortUse* port_ = nullptr;           // what bind or listen gave
+  IpAddress bound_ = IpAddress::any_v4();  // the address of bind
+  Phase phase_ = Phase::unconnected;
+  bool is_port_fixed_ = false;  // bind named the port; Linux: SOCK_BINDPORT_LOCK
+  bool lingers_ = false;        // on_last_close waits for the FIN's acknowledgment
+  std::uint8_t shut_ = 0;       // of an idle socket; bit 0 receive, bit 1 send. Linux: sk_shutdown
+};
+static_assert(sizeof(TcpSocket) <= 192);
+
+}  // namespace pollux

@@ -1,0 +1,56 @@
+// tcp_socket_options.cc - TcpSocket: where its options stand in each of its roles.
+#include <algorithm>
+
+#include "stack/socket/tcp_socket.h"
+#include "stack/tcp/tcp.h"
+
+namespace pollux {
+
+tcp::UserOptions* TcpSocket::user_options() {
+  if (tcp::Connection* c = connection()) return &c->options();
+  if (tcp::Listener* l = listener()) return &l->options();
+  return &idle()->options;
+}
+
+void TcpSocket::options_changed(Instant now) {
+  tcp::Connection* c = connection();
+  if (!c) return;
+  c->options_changed(now);
+  after_call(*c, now);
+}
+
+std::uint32_t TcpSocket::send_buffer() const {
+  if (const tcp::Connection* c = connection()) return c->send_buffer_size();
+  const tcp::UserOptions& options = listener() ? listener()->options() : idle()->options;
+  return options.send_buffer != 0 ? options.send_buffer : config().send_buffer;
+}
+
+std::uint32_t TcpSocket::receive_buffer() const {
+  if (const tcp::Connection* c = connection()) return c->receive_buffer_size();
+  const tcp::UserOptions& options = listener() ? listener()->options() : idle()->options;
+  return options.receive_buffer != 0 ? options.receive_buffer : config().receive_buffer;
+}
+
+void TcpSocket::set_send_buffer(std::uint32_t octets, Instant now) {
+  user_options()->send_buffer = octets;
+  options_changed(now);
+}
+
+void TcpSocket::set_receive_buffer(std::uint32_t octets, Instant now) {
+  user_options()->receive_buffer = octets;
+  options_changed(now);
+}
+
+std::uint32_t TcpSocket::defer_accept_s() const {
+  if (const tcp::Listener* l = listener()) {
+    return static_cast<std::uint32_t>(l->defer_accept().to_ms() / 1000);
+  }
+  return idle() ? idle()->defer_accept_s : 0;
+}
+
+void TcpSocket::set_defer_accept_s(std::uint32_t seconds) {
+  if (tcp::Listener* l = listener()) l->set_defer_accept(Duration::seconds(seconds));
+  if (idle()) idle()->defer_accept_s = seconds;
+}
+
+}  // namespace pollux

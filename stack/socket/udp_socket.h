@@ -1,0 +1,94 @@
+// udp_socket.h - UdpSocket: SOCK_DGRAM; Linux's UDP and ping sockets.
+// Read first: epoll-behaviours section 18.
+#pragma once
+
+#include <netinet/in.h>
+
+#include <array>
+
+#include "stack/ip/icmp.h"
+#include "stack/socket/datagram_queue.h"
+#include "stack/socket/socket.h"
+#include "stack/udp/udp.h"
+#include "stack/udp/udp_table.h"
+
+namespace pollux {
+
+// What IP_RECVERR keeps of an ICMP error.
+struct ErrorNote {
+  Endpoint destination;  // where the datagram had gone
+  IpAddress reporter;
+  std::uint32_t info = 0;  // the path's MTU
+  std::uint16_t error = 0;
+  std::uint8_t type = 0;
+  std::uint8_t code = 0;
+};
+
+// A UDP socket, or with IPPROTO_ICMP a ping socket: its port is the echo id, its datagrams are
+// whole ICMP messages. Stands in the world's UdpTable while bound. Owned by its references.
+class UdpSocket final : public Socket, public UdpEndpoint {
+ public:
+  UdpSocket(World& world, const SocketType& type);
+  static UdpSocket& of(UdpEndpoint& endpoint) { return static_cast<UdpSocket&>(endpoint); }
+
+  // --- by core
+  void deliver(udp::Datagram datagram, Instant now);
+  void deliver_copy(const udp::Datagram& datagram, Instant now);  // broadcast: one for each
+  void deliver_error(const icmp::Error& error, Instant now);
+
+  Result<void> bind(const Endpoint& local, Instant now) override;
+  Result<void> connect(const Endpoint& remote, Instant now) override;
+  Result<void> disconnect(Instant now) override;
+  Result<void> listen(int, Instant) override { return Errno::not_supported; }
+  Result<Socket*> accept(Instant) override { return Errno::not_supported; }
+  Result<std::size_t> send(const SendMessage& message, Instant now) override;
+  Result<std::size_t> receive(ReceiveMessage& message, Instant now) override;
+  Result<void> shutdown(int how, Instant now) override;
+  Endpoint local() const override { return UdpEndpoint::local; }
+  Result<Endpoint> peer() const override;
+  Result<int> ioctl(unsigned long request, Instant now) override;
+  PollEvents poll() override;
+  void on_last_close() override;
+
+  Errno pending_error() const override { return error_; }
+  Errno take_error() override;
+
+  void sharing_changed() override;
+  std::uint32_t send_buffer() const override { return send_buffer_; }
+  std::uint32_t receive_buffer() const override { return receive_buffer_; }
+  void set_send_buffer(std::uint32_t octets, Instant) override { send_buffer_ = octets; }
+  void set_receive_buffer(std::uint32_t octets, Instant) override { receive_buffer_ = octets; }
+
+ private:
+  static constexpr std::uint32_t kDefaultBuffer = 212992;  // net.core.rmem_default
+  static constexpr std::size_t kErrorNotes = 4;
+  // What a message says of its way: from cmsgs, or the socket's options.
+  struct Way {
+    Endpoint remote;
+    IpAddress source;
+    std::uint8_t tos = 0;
+    std::uint8_t ttl = 0;
+  };
+
+  bool is_ping() const { return socket_type().protocol == IPPROTO_ICMP; }
+  UdpTable& table() { return is_ping() ? world_->ping : world_->udp; }
+  Result<void> bind_if_unbound();
+  Result<Way> way_of(const SendMessage& message) const;
+  Result<Route> route_of(Way& way) const;
+  Result<Packet> make_packet(const SendMessage& message);
+  Result<void> check_size(const Route& route, std::size_t length) const;
+  void fill_control(ReceiveMessage& message, const DatagramNote& note) const;
+  Result<std::size_t> receive_error(ReceiveMessage& message);
+
+  DatagramQueue queue_;
+  IpAddress bound_ = IpAddress::any_v4();  // the address of bind; connect may narrow it
+  Errno error_{};                          // 0: none
+  std::uint32_t send_buffer_ = kDefaultBuffer;
+  std::uint32_t receive_buffer_ = kDefaultBuffer;
+  std::uint8_t shut_ = 0;  // bit 0 receive, bit 1 send
+  bool is_port_fixed_ = false;
+  std::uint8_t error_count_ = 0;
+  std::array<ErrorNote, kErrorNotes> errors_;
+};
+
+}  // namespace pollux

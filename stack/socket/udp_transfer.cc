@@ -1,0 +1,270 @@
+// udp_transfer.cc - UdpSocket: datagrams in and out. Linux: udp_sendmsg(), udp_recvmsg().
+#include <netinet/in.h>
+// netinet/in.h and ctime come before the kernel's headers, which build on them.
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+
+#include <linux/errqueue.h>
+#include <linux/icmp.h>
+
+#include "stack/socket/control_message.h"
+#include "stack/socket/udp_socket.h"
+
+namespace pollux {
+namespace {
+
+constexpr std::size_t kMaxLength = 0xffff;
+constexpr std::uint32_t kIpHeaderSize = 20;
+constexpr std::uint8_t kDefaultTtl = 64;
+
+// Walks the octets of an iovec from the front.
+class VectorReader {
+ public:
+  explicit VectorReader(std::span<const iovec> vector) : vector_(vector) {}
+  // Fills `to`; the vector has that many octets left. False: a null pointer.
+  bool read(Bytes to) {
+    while (!to.empty()) {
+      const iovec& part = vector_.front();
+      const std::size_t n = std::min(part.iov_len - offset_, to.size());
+      if (n != 0 && !part.iov_base) return false;
+      if (n != 0) std::memcpy(to.data(), static_cast<const std::byte*>(part.iov_base) + offset_, n);
+      to = to.subspan(n);
+      offset_ += n;
+      if (offset_ < part.iov_len) continue;
+      offset_ = 0;
+      vector_ = vector_.subspan(1);
+    }
+    return true;
+  }
+
+ private:
+  std::span<const iovec> vector_;
+  std::size_t offset_ = 0;
+};
+
+// Fills the iovec of a receive from the front. Linux: copy_to_iter().
+class VectorWriter {
+ public:
+  explicit VectorWriter(std::span<const iovec> vector) : vector_(vector) {}
+  // Returns how much there was room for; sets is_faulty() at a null pointer.
+  std::size_t write(ConstBytes from) {
+    std::size_t written = 0;
+    while (written < from.size() && !vector_.empty() && !faulty_) {
+      const iovec& part = vector_.front();
+      const std::size_t n = std::min(part.iov_len - offset_, from.size() - written);
+      faulty_ = n != 0 && !part.iov_base;
+      if (faulty_) break;
+      if (n != 0) std::memcpy(static_cast<std::byte*>(part.iov_base) + offset_, &from[written], n);
+      written += n;
+      offset_ += n;
+      if (offset_ < part.iov_len) continue;
+      offset_ = 0;
+      vector_ = vector_.subspan(1);
+    }
+    return written;
+  }
+  bool is_faulty() const { return faulty_; }
+
+ private:
+  std::span<const iovec> vector_;
+  std::size_t offset_ = 0;
+  bool faulty_ = false;
+};
+
+::in6_addr to_in6(const IpAddress& address) {
+  ::in6_addr in6;
+  std::memcpy(&in6, address.octets().data(), sizeof in6);
+  return in6;
+}
+
+::in_addr to_in(const IpAddress& address) { return {htonl(address.v4_bits())}; }
+
+}  // namespace
+
+Result<std::size_t> UdpSocket::send(const SendMessage& message, Instant) {
+  RETURN_IF_ERROR(bind_if_unbound());
+  if (message.length > kMaxLength) return Errno::message_size;
+  if ((message.flags & MSG_OOB) != 0) return Errno::not_supported;
+  if (is_ping() && message.length < sizeof(::icmphdr)) return Errno::invalid;
+  ASSIGN_OR_RETURN(Way way, way_of(message));
+  ASSIGN_OR_RETURN(const Route route, route_of(way));
+  RETURN_IF_ERROR(check_size(route, message.length));
+  if (const Errno error = take_error(); error != Errno{}) return error;
+  if ((shut_ & 2) != 0) return Errno::pipe;
+  if (world_->datagrams_out.full()) return Errno::no_buffer_space;
+  ASSIGN_OR_RETURN(Packet packet, make_packet(message));
+  if (is_ping()) {
+    icmp::finish_echo_request(packet, UdpEndpoint::local.port);
+  } else {
+    udp::encode(packet, {{way.source, UdpEndpoint::local.port}, way.remote},
+                {.no_checksum = options_.has(SocketFlag::no_check)});
+  }
+  const bool may_cut =
+      options_.mtu_discover == IP_PMTUDISC_DONT || packet.size() + kIpHeaderSize > route.mtu;
+  DatagramOut out{.ip = {.source = way.source,
+                         .destination = way.remote.address,
+                         .protocol = static_cast<std::uint8_t>(socket_type().protocol),
+                         .tos = way.tos,
+                         .ttl = way.ttl,
+                         .dont_fragment = !may_cut},
+                  .packet = std::move(packet)};
+  CHECK(world_->datagrams_out.push(std::move(out)));
+  return message.length;
+}
+
+Result<UdpSocket::Way> UdpSocket::way_of(const SendMessage& message) const {
+  Way way{.remote = remote,
+          .source = UdpEndpoint::local.address,
+          .tos = options_.tos,
+          .ttl = options_.ttl};
+  if (message.to) {
+    way.remote = *message.to;
+    if (way.remote.port == 0 && !is_ping()) return Errno::invalid;
+  } else if (!is_connected) {
+    return Errno::destination_required;
+  }
+  ASSIGN_OR_RETURN(const ControlRequest request, parse_control(message.control));
+  if (request.source) {
+    if (!world_->routes.is_local(*request.source)) return Errno::invalid;
+    way.source = *request.source;
+  }
+  way.tos = request.tos.value_or(way.tos);
+  ASSIGN_OR_RETURN(way.remote, remote_endpoint(way.remote, bound_));
+  if (request.ttl) {
+    way.ttl = *request.ttl;
+  } else if (way.remote.address.is_multicast()) {
+    way.ttl = options_.multicast_ttl;
+  } else if (way.ttl == 0) {
+    way.ttl = kDefaultTtl;
+  }
+  return way;
+}
+
+Result<Route> UdpSocket::route_of(Way& way) const {
+  ASSIGN_OR_RETURN(const Route route, world_->routes.lookup(way.remote.address));
+  const bool is_multicast = way.remote.address.is_multicast();
+  if (route.is_broadcast && !is_multicast && !options_.has(SocketFlag::broadcast)) {
+    return Errno::access;
+  }
+  const bool has_source = !way.source.is_unspecified() && !way.source.is_multicast() &&
+                          !world_->routes.is_broadcast(way.source);
+  if (!has_source) way.source = route.source;
+  return route;
+}
+
+Result<void> UdpSocket::check_size(const Route& route, std::size_t length) const {
+  const std::size_t with_header = length + (is_ping() ? 0u : std::size_t{udp::kHeaderSize});
+  if (with_header > udp::kMaxPayload + udp::kHeaderSize) return Errno::message_size;
+  const bool may_not_cut =
+      options_.mtu_discover == IP_PMTUDISC_DO || options_.mtu_discover == IP_PMTUDISC_PROBE;
+  if (may_not_cut && with_header + kIpHeaderSize > route.mtu) return Errno::message_size;
+  return {};
+}
+
+Result<Packet> UdpSocket::make_packet(const SendMessage& message) {
+  VectorReader reader(message.vector);
+  Packet packet;
+  std::size_t left = message.length;
+  do {
+    Packet piece = world_->pool.allocate();
+    if (!piece) return Errno::no_buffer_space;
+    const auto n =
+        static_cast<std::uint16_t>(std::min<std::size_t>(left, world_->pool.data_room()));
+    if (!reader.read(Bytes(piece.put(n), n))) return Errno::fault;
+    left -= n;
+    if (packet) {
+      PacketPool::chain(packet, std::move(piece));
+    } else {
+      packet = std::move(piece);
+    }
+  } while (left != 0);
+  if (!is_ping()) return packet;
+  const auto* header = packet.peek<::icmphdr>();
+  if (!header || header->type != ICMP_ECHO || header->code != 0) return Errno::invalid;
+  return packet;
+}
+
+Result<std::size_t> UdpSocket::receive(ReceiveMessage& message, Instant) {
+  if ((message.flags & MSG_ERRQUEUE) != 0) return receive_error(message);
+  if (is_ping() && (message.flags & MSG_OOB) != 0) return Errno::not_supported;
+  if (const Errno error = take_error(); error != Errno{}) return error;
+  if (queue_.empty()) {
+    message.control = {};
+    // Linux ends a wait, but not a call that does not wait, with 0.
+    const bool is_over = (shut_ & 1) != 0 && (message.flags & MSG_DONTWAIT) == 0;
+    if (is_over) return std::size_t{0};
+    return Errno::again;
+  }
+  const DatagramQueue::Front front = queue_.front();
+  VectorWriter writer(message.vector);
+  std::size_t copied = 0;
+  std::size_t skip = sizeof(DatagramNote);
+  for (const TextNode* text = front.text; text; text = text->next) {
+    copied += writer.write(ConstBytes(text->data, text->size).subspan(skip));
+    skip = 0;
+  }
+  if (copied < front.note.length && !writer.is_faulty()) message.out_flags |= MSG_TRUNC;
+  message.from = front.note.from;
+  message.has_from = true;
+  fill_control(message, front.note);
+  if ((message.flags & MSG_PEEK) == 0) queue_.pop();
+  if (writer.is_faulty()) return Errno::fault;
+  return (message.flags & MSG_TRUNC) != 0 ? std::size_t{front.note.length} : copied;
+}
+
+void UdpSocket::fill_control(ReceiveMessage& message, const DatagramNote& note) const {
+  ControlWriter writer(message);
+  // Linux numbers its interfaces from 1, lo first.
+  const int interface = note.interface + 1;
+  if (options_.has(SocketFlag::packet_info)) {
+    const ::in_addr to = to_in(note.to);
+    writer.put(IPPROTO_IP, IP_PKTINFO, ::in_pktinfo{interface, to, to});
+  }
+  if (options_.has(SocketFlag::receive_ttl)) writer.put(IPPROTO_IP, IP_TTL, int{note.ttl});
+  if (options_.has(SocketFlag::receive_tos)) writer.put(IPPROTO_IP, IP_TOS, note.tos);
+  if (options_.has(SocketFlag::packet_info_6)) {
+    writer.put(IPPROTO_IPV6, IPV6_PKTINFO,
+               ::in6_pktinfo{to_in6(note.to), static_cast<unsigned>(interface)});
+  }
+  if (options_.has(SocketFlag::receive_ttl_6)) {
+    writer.put(IPPROTO_IPV6, IPV6_HOPLIMIT, int{note.ttl});
+  }
+  if (options_.has(SocketFlag::receive_tos_6)) {
+    writer.put(IPPROTO_IPV6, IPV6_TCLASS, int{note.tos});
+  }
+  writer.finish();
+}
+
+// The octets of the datagram that failed are not kept: an error is read with length 0 (deviation).
+Result<std::size_t> UdpSocket::receive_error(ReceiveMessage& message) {
+  if (error_count_ == 0) {
+    message.control = {};
+    return Errno::again;
+  }
+  const ErrorNote note = errors_[0];
+  std::move(errors_.begin() + 1, errors_.end(), errors_.begin());
+  --error_count_;
+  // Linux: sock_dequeue_err_skb(): what is next becomes the pending error.
+  error_ = error_count_ != 0 ? static_cast<Errno>(errors_[0].error) : Errno{};
+  struct {
+    ::sock_extended_err error;
+    ::sockaddr_in reporter;
+  } value{};
+  value.error.ee_errno = note.error;
+  value.error.ee_origin = SO_EE_ORIGIN_ICMP;
+  value.error.ee_type = note.type;
+  value.error.ee_code = note.code;
+  value.error.ee_info = note.info;
+  value.reporter.sin_family = AF_INET;
+  value.reporter.sin_addr = to_in(note.reporter);
+  message.from = note.destination;
+  message.has_from = true;
+  message.out_flags |= MSG_ERRQUEUE;
+  ControlWriter writer(message);
+  writer.put(IPPROTO_IP, IP_RECVERR, value);
+  writer.finish();
+  return std::size_t{0};
+}
+
+}  // namespace pollux
