@@ -11,8 +11,7 @@ namespace {
 
 // Process-wide and never destroyed: a thread may still wait while the process exits.
 struct Pools {
-  explicit Pools(const EpollConfig& c)
-      : config(c), sets(c.max_sets), items(c.max_user_watches) {}
+  explicit Pools(const EpollConfig& c) : config(c), sets(c.max_sets), items(c.max_user_watches) {}
   EpollConfig config;
   Entry lock{ThreadMode::shared};  // also with threads = "single": every thread has its sets here
   SlabPool<EventPoll> sets;

@@ -54,7 +54,9 @@ class File {
 
   // Descriptors and running calls hold references; EpItems do not.
   void get() { count().fetch_add(1, std::memory_order_relaxed); }
-  bool get_unless_zero();
+  // Also of a file that is gone, whose slot is free or being given out: the count is all it
+  // touches.
+  [[gnu::no_sanitize("vptr")]] bool get_unless_zero();
   // The last one makes the file leave every set, then calls on_last_close(): call it with nothing
   // entered or locked.
   void put();

@@ -1,0 +1,112 @@
+// fd_table_test.cc - FdTable: lowest free number, dup, dup2, close-on-exec, references.
+#include "epoll/fd_table.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/epoll_fake.h"
+
+namespace pollux {
+namespace {
+
+using testing_support::FakeFile;
+
+TEST(FdTable, installs_at_the_lowest_free_number) {
+  FdTable table(8);
+  FakeFile a, b, c;
+  EXPECT_EQ(*table.install(a.give(), false), 0);
+  EXPECT_EQ(*table.install(b.give(), false), 1);
+  EXPECT_TRUE(table.close(0).ok());
+  EXPECT_TRUE(a.closed());
+  EXPECT_EQ(*table.install(c.give(), false), 0);
+  EXPECT_EQ(table.used(), 2u);
+  EXPECT_TRUE(table.close(0).ok());
+  EXPECT_TRUE(table.close(1).ok());
+  EXPECT_EQ(table.used(), 0u);
+}
+
+TEST(FdTable, installs_at_or_above_from) {
+  FdTable table(8);
+  FakeFile a, b;
+  EXPECT_EQ(*table.install(a.give(), false, 5), 5);
+  EXPECT_EQ(*table.install(b.give(), false, 5), 6);
+  EXPECT_EQ(table.install(&a, false, 8).error(), Errno::invalid);
+  EXPECT_EQ(table.install(&a, false, -1).error(), Errno::invalid);
+  EXPECT_TRUE(table.close(5).ok());
+  EXPECT_TRUE(table.close(6).ok());
+}
+
+TEST(FdTable, full_is_emfile_and_leaves_the_reference) {
+  FdTable table(1);
+  FakeFile a, b;
+  ASSERT_TRUE(table.install(a.give(), false).ok());
+  EXPECT_EQ(table.install(&b, false).error(), Errno::process_files);
+  EXPECT_FALSE(b.closed());
+  EXPECT_TRUE(table.close(0).ok());
+}
+
+TEST(FdTable, unknown_numbers_are_ebadf) {
+  FdTable table(4);
+  for (const int number : {-1, 0, 3, 4, INT32_MAX}) {
+    EXPECT_EQ(table.close(number).error(), Errno::bad_descriptor);
+    EXPECT_FALSE(table.get(number));
+    EXPECT_EQ(table.peek(number), nullptr);
+    EXPECT_EQ(table.close_on_exec(number).error(), Errno::bad_descriptor);
+    EXPECT_EQ(table.set_close_on_exec(number, true).error(), Errno::bad_descriptor);
+  }
+}
+
+TEST(FdTable, a_reference_outlives_its_number) {
+  FdTable table(4);
+  FakeFile a;
+  const int number = *table.install(a.give(), false);
+  {
+    FileRef ref = table.get(number);
+    EXPECT_TRUE(table.close(number).ok());
+    EXPECT_FALSE(a.closed());
+    EXPECT_EQ(ref.get(), &a);
+  }
+  EXPECT_TRUE(a.closed());
+}
+
+TEST(FdTable, epoll_9_6_install_at_replaces_and_ends) {
+  FdTable table(4);
+  FakeFile a, b;
+  ASSERT_EQ(*table.install(a.give(), false), 0);
+  EXPECT_TRUE(table.install_at(b.give(), true, 0).ok());
+  EXPECT_TRUE(a.closed());
+  EXPECT_EQ(table.peek(0), &b);
+  EXPECT_EQ(table.used(), 1u);
+  EXPECT_EQ(table.install_at(&b, false, 4).error(), Errno::bad_descriptor);
+  EXPECT_TRUE(table.close(0).ok());
+}
+
+TEST(FdTable, close_on_exec_belongs_to_the_number) {
+  FdTable table(4);
+  FakeFile a;
+  ASSERT_EQ(*table.install(a.give(), true), 0);
+  a.get();
+  ASSERT_EQ(*table.install(&a, false), 1);
+  EXPECT_TRUE(*table.close_on_exec(0));
+  EXPECT_FALSE(*table.close_on_exec(1));
+  EXPECT_TRUE(table.set_close_on_exec(1, true).ok());
+  EXPECT_TRUE(*table.close_on_exec(1));
+  EXPECT_TRUE(table.close(0).ok());
+  EXPECT_FALSE(a.closed());
+  EXPECT_TRUE(table.close(1).ok());
+}
+
+TEST(FdTable, epoll_15_4_table_grows_like_linux) {
+  FdTable table(100'000);
+  FakeFile a, b, c;
+  EXPECT_EQ(table.table_size(), 64u);
+  ASSERT_TRUE(table.install(a.give(), false, 63).ok());
+  EXPECT_EQ(table.table_size(), 64u);
+  ASSERT_TRUE(table.install(b.give(), false, 64).ok());
+  EXPECT_EQ(table.table_size(), 128u);
+  ASSERT_TRUE(table.install(c.give(), false, 3000).ok());
+  EXPECT_EQ(table.table_size(), 4096u);
+  for (const int number : {63, 64, 3000}) EXPECT_TRUE(table.close(number).ok());
+}
+
+}  // namespace
+}  // namespace pollux
