@@ -108,16 +108,14 @@ class Connection : public PendingHook {
   TcpLinks links;        // Tcp's bookkeeping
 
  private:
-  friend struct ConnectionPeek;  // tests/support: reads, never writes
-
   bool in(StateSet states) const { return states.has(state_); }
   void pend() {
     if (!PendingHook::is_linked()) shared_.output_pending.push_back(*this);
   }
   void raise(EventSet events) { events_.add(events); }
-  void enter(State state);              // CLOSED drops what only a living connection needs
-  void fail(Errno error, Instant now);  // CLOSED, with the error pending
-  void disconnect();                    // CLOSED before it was open (Linux: tcp_disconnect)
+  void enter(State state);  // CLOSED drops what only a living connection needs
+  void fail(Errno error);   // CLOSED, with the error pending
+  void disconnect();        // CLOSED before it was open (Linux: tcp_disconnect)
   void owe_reset(SeqNum seq, bool with_ack);
   SeqNum reset_seq() const;  // also of a bare ACK: what the peer will accept
   bool invariants_hold() const;
@@ -131,9 +129,6 @@ class Connection : public PendingHook {
   SeqNum unread_seq() const { return irs_ + 1 + static_cast<std::uint32_t>(receive_.begin()); }
   std::uint64_t receive_position(SeqNum seq) const;  // of an octet near RCV.NXT
   std::uint32_t timestamp(Instant now) const { return milliseconds(now) + ts_offset_; }
-  static std::uint32_t milliseconds(Instant t) {
-    return static_cast<std::uint32_t>(t.to_ns() / 1'000'000);
-  }
 
   // user_calls.cc
   Result<std::size_t> receive_urgent(Bytes to, ReceiveFlags flags);
@@ -163,7 +158,8 @@ class Connection : public PendingHook {
   void take_in_order(TextChain text, std::uint32_t octets, Instant now);
   void keep_out_of_order(Segment& seg);
   void drain_reassembly();
-  void release_reassembly();
+  void release_reassembly(bool whatever);
+  void keep_fin(SeqNum seq);
   void note_duplicate(SeqNum left, SeqNum right);
   std::uint32_t window_space() const;
   std::uint16_t window_field();
@@ -202,6 +198,7 @@ class Connection : public PendingHook {
   Segment make_text(SeqNum seq, std::uint32_t length, Instant now);
   Segment retransmit(SeqNum seq, Instant now);
   Segment make_reset(Instant now);
+  Segment make_ack(SeqNum seq, Instant now);
   void put_sack(Segment& seg, std::uint32_t room);
 
   Shared& shared_;

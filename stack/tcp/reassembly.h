@@ -36,9 +36,9 @@ class Reassembly {
   std::uint64_t first() const { return tree_.begin()->position; }
   std::uint64_t last() const { return tree_.rbegin()->position; }  // start of the last text
   // Nothing that has to wait: neither text nor FIN nor a duplicate to report.
-  bool is_idle() const { return tree_.empty() && !has_fin && duplicate.left == duplicate.right; }
+  bool is_idle() const { return tree_.empty() && !has_fin && to_report.left == to_report.right; }
   ReceivedBlocks blocks;
-  SackBlock duplicate;  // to be reported once (RFC 2883); none if empty
+  SackBlock to_report;  // duplicate octets, once (RFC 2883); none if empty
   SeqNum fin;           // the peer's FIN, which came before its turn, if has_fin
   bool has_fin = false;
 

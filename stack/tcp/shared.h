@@ -75,6 +75,11 @@ struct ReceiveFlags {
   bool trunc = false;  // MSG_TRUNC: take without copying
 };
 
+// A time in 32 bits: differences are right up to 49 days.
+inline std::uint32_t milliseconds(Instant t) {
+  return static_cast<std::uint32_t>(t.to_ns() / 1'000'000);
+}
+
 class Connection;
 
 // Who has something to send. A connection links itself; Tcp takes it out and pulls its segments.
@@ -89,13 +94,10 @@ using PendingList = boost::intrusive::list<Connection, boost::intrusive::base_ho
 struct Shared {
   // `connections`: how many may be in disorder at once, usually as many as there are connections;
   // the memory is reserved now and touched as it is used.
-  Shared(const TcpConfig& c, TextMemory text, Counters& k, Rng& r, std::uint32_t connections)
-      : config(c),
-        text_memory(text),
-        counters(k),
-        rng(r),
-        scoreboards(connections),
-        reassemblies(connections) {}
+  Shared(const TcpConfig& c, TextMemory text, Counters& k, Rng& r, std::uint32_t connections);
+  Shared(const Shared&) = delete;
+  Shared& operator=(const Shared&) = delete;
+  ~Shared();  // in shared.cc, where Connection is complete
 
   const TcpConfig& config;
   TextMemory text_memory;

@@ -35,6 +35,11 @@ class TextChain {
   void clear() {
     while (head_) pop_front();
   }
+  std::byte at(std::uint32_t offset) const {  // there are more than `offset` octets
+    const TextNode* node = head_;
+    for (; offset >= node->size; node = node->next) offset -= node->size;
+    return node->data[offset];
+  }
   // Drops the first `n` octets; there are at least as many.
   void remove_prefix(std::uint32_t n) {
     while (n != 0) {

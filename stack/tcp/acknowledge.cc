@@ -1,0 +1,187 @@
+// acknowledge.cc - what an ACK tells: text delivered, time taken, loss, the peer's window.
+// RFC 9293 3.10.7.4 fifth check; RFC 5681, RFC 6582, RFC 6675, RFC 3042, RFC 6298 5.
+#include <algorithm>
+
+#include "stack/base/check.h"
+#include "stack/tcp/connection.h"
+
+namespace pollux::tcp {
+
+// SND.UNA < SEG.ACK =< SND.MAX.
+void Connection::acknowledge(const Segment& seg, Instant now) {
+  const SeqNum before = snd_.una;
+  sample_rtt(seg, now);
+  snd_.una = seg.ack;
+  snd_.nxt = later(snd_.nxt, snd_.una);
+  if (snd_.up < snd_.una) snd_.up = snd_.una;  // stays within half the circle
+  if (small_end_ < snd_.una) small_end_ = snd_.una;
+  if (snd_.una - congestion_.recover > 1 << 30) congestion_.recover = snd_.una - (1u << 30);
+  const SeqNum end = text_end();
+  const SeqNum text_una =
+      seg.ack < end ? seg.ack : end;  // the SYN's and FIN's octets are not there
+  if (iss_ + 1 + static_cast<std::uint32_t>(send_.begin()) < text_una) {
+    send_.acknowledge(send_.end() - static_cast<std::uint32_t>(end - text_una));
+  }
+  retries_ = 0;
+  if (before != iss_) update_congestion(static_cast<std::uint32_t>(snd_.una - before));
+  if (scoreboard_) {
+    scoreboard_->acknowledge(snd_.una);
+    if (scoreboard_->empty() && congestion_.phase == Phase::open) release_scoreboard();
+  }
+  if (snd_.una == snd_.max) {
+    retransmit_at_ = Instant::never();  // RFC 6298 5.2
+    persist_ = false;
+  } else if (!persist_) {
+    arm_retransmission(now);  // 5.3
+  }
+  if (no_space_ && is_writable()) {  // 17.10
+    no_space_ = false;
+    raise(Event::writable);
+  }
+}
+
+// RFC 6298 3: a timed segment that was sent once; RFC 7323 4.1: else the echoed timestamp.
+void Connection::sample_rtt(const Segment& seg, Instant now) {
+  if (const auto timed = rtt_.acknowledged(seg.ack, now)) {
+    rtt_.sample(*timed, shared_.config);
+    return;
+  }
+  if (!timestamps_ok_ || !seg.options.has_timestamps || seg.options.ts_ecr == 0) return;
+  if (retries_ == 0 && congestion_.phase == Phase::open && rtt_.has_sample()) return;
+  const auto ms = static_cast<std::int32_t>(timestamp(now) - seg.options.ts_ecr);
+  if (ms >= 0) rtt_.sample(Duration::ms(ms), shared_.config);
+}
+
+void Connection::update_congestion(std::uint32_t acked) {
+  Congestion& c = congestion_;
+  const std::uint32_t mss = snd_mss_;
+  if (c.phase == Phase::recovery && snd_.una < c.recover) {             // a partial ACK
+    if (!scoreboard_ || scoreboard_->empty()) retransmit_owed_ = true;  // RFC 6582 3.2 step 3
+    // One of those was the segment sent again; the others had been told of by duplicates.
+    const std::uint32_t told = std::max(acked / mss, 1u) - 1;
+    c.duplicates = static_cast<std::uint8_t>(c.duplicates > told ? c.duplicates - told : 0);
+    return pend();
+  }
+  c.duplicates = 0;
+  if (c.phase == Phase::recovery) {
+    c.phase = Phase::open;
+    const auto flight = static_cast<std::uint32_t>(snd_.nxt - snd_.una);
+    c.cwnd = std::min(c.ssthresh, std::max(flight, mss) + mss);  // RFC 6582: no burst
+  } else {
+    if (c.is_limited) c.grow(acked, mss);
+    if (c.phase == Phase::loss && snd_.una >= c.recover) c.phase = Phase::open;
+  }
+  c.is_limited = false;
+  if (options_.send_buffer != 0 || shared_.memory_is_low) return;
+  // Two windows fit: one in the network, one that the program writes meanwhile.
+  const std::uint32_t wanted =
+      std::min(3 * std::min(c.cwnd, 1u << 29), shared_.config.send_buffer_max);
+  send_limit_ = std::max(send_limit_, wanted);
+}
+
+// Returns how many octets the blocks told of that we did not know to have arrived. Blocks that are
+// empty, turned round, or outside what is in flight are not believed (RFC 2018 hardening); one
+// below SEG.ACK reports a duplicate (RFC 2883).
+std::uint32_t Connection::note_sack(const Segment& seg) {
+  if (!sack_ok_) return 0;
+  std::uint32_t sacked = 0;
+  for (unsigned i = 0; i < seg.options.sack_count; ++i) {
+    SackBlock block = seg.options.sack[i];
+    if (block.left >= block.right || block.left < snd_.una || block.right > snd_.max) continue;
+    if (block.right <= seg.ack) continue;
+    block.left = later(block.left, seg.ack);
+    if (!scoreboard_) scoreboard_ = shared_.scoreboards.create();
+    if (!scoreboard_) return sacked;
+    sacked += scoreboard_->add(block);
+  }
+  return sacked;
+}
+
+// RFC 5681 2's definition; with SACK, an ACK that tells of something new (RFC 6675 2).
+void Connection::note_duplicate_ack(const Segment& seg, std::uint32_t sacked, bool window_moved) {
+  if (snd_.una == snd_.max || persist_) return;
+  const bool by_sack = scoreboard_ && !scoreboard_->empty();
+  if (by_sack ? sacked == 0 : seg.len() != 0 || window_moved) return;
+  Congestion& c = congestion_;
+  if (c.duplicates != 255) ++c.duplicates;
+  pend();
+  if (c.phase != Phase::open) return;
+  const bool enough = c.duplicates >= Scoreboard::kDupThresh;
+  if (by_sack ? enough || scoreboard_->lost_edge(snd_.una, snd_mss_) != snd_.una
+              : enough && snd_.una > c.recover) {  // RFC 6582 3.2 step 2
+    enter_recovery();
+  }
+}
+
+void Connection::enter_recovery() {
+  Congestion& c = congestion_;
+  // RFC 5681 3.2: what limited transmit sent beyond cwnd does not count.
+  const auto flight = std::min(static_cast<std::uint32_t>(snd_.nxt - snd_.una), c.cwnd);
+  c.halve(flight, snd_mss_);
+  c.cwnd = c.ssthresh;
+  c.recover = snd_.max;
+  c.high_rxt = snd_.una;
+  c.phase = Phase::recovery;
+  retransmit_owed_ = true;
+  rescued_ = false;
+  pend();
+}
+
+// RFC 9293 3.10.7.4. SND.WL2 =< SEG.ACK holds always: it was SND.UNA once. True if it changed.
+bool Connection::update_send_window(const Segment& seg) {
+  if (snd_.wl1 > seg.seq) return false;
+  const std::uint32_t wnd = seg.wnd << snd_scale_;
+  const bool has_moved = wnd != snd_.wnd;
+  snd_.wl1 = seg.seq;
+  snd_.wnd = wnd;
+  snd_.max_wnd = std::max(snd_.max_wnd, wnd);
+  if (persist_ && wnd != 0) {
+    // It opens: what the probe carried goes again, in a segment of proper size.
+    persist_ = probe_owed_ = false;
+    retransmit_at_ = Instant::never();
+    rtt_.end_back_off();
+    retries_ = 0;
+    snd_.nxt = snd_.una;
+    pend();
+  }
+  return has_moved;
+}
+
+// True if the connection is over with it.
+bool Connection::fin_acknowledged(Instant now) {
+  if (!fin_queued_ || snd_.una != text_end() + 1) return false;
+  if (in(State::FIN_WAIT_1)) {
+    enter(State::FIN_WAIT_2);
+    raise(Event::state_change);  // 17.6
+    if (is_orphan_) arm_fin_wait_2(now);
+    return in(State::CLOSED);
+  }
+  if (!in(State::CLOSING | State::LAST_ACK)) return false;
+  enter(in(State::CLOSING) ? State::TIME_WAIT : State::CLOSED);
+  raise(Event::state_change);  // 17.7
+  return true;
+}
+
+void Connection::release_scoreboard() {
+  if (scoreboard_) shared_.scoreboards.destroy(std::exchange(scoreboard_, nullptr));
+}
+
+// Octets thought to be in the network. RFC 6675's pipe; without SACK every duplicate ACK tells of a
+// segment that has left (RFC 6582, RFC 3042), and no more than were sent.
+std::uint32_t Connection::pipe() const {
+  const auto flight = static_cast<std::uint32_t>(snd_.nxt - snd_.una);
+  if (scoreboard_ && !scoreboard_->empty()) {
+    if (congestion_.phase != Phase::recovery) return flight - scoreboard_->octets_up_to(snd_.nxt);
+    return scoreboard_->pipe({snd_.una, snd_.nxt, congestion_.high_rxt}, snd_mss_);
+  }
+  if (congestion_.phase == Phase::loss) return flight;
+  const std::uint32_t left = std::uint32_t{congestion_.duplicates} * snd_mss_;
+  return flight > left ? flight - left : 0;
+}
+
+std::uint32_t Connection::congestion_room() const {
+  const std::uint32_t in_network = pipe();
+  return congestion_.cwnd > in_network ? congestion_.cwnd - in_network : 0;
+}
+
+}  // namespace pollux::tcp

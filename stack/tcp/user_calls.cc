@@ -1,0 +1,226 @@
+// user_calls.cc - SEND, RECEIVE, CLOSE, ABORT and the questions a socket asks.
+// RFC 9293 3.10.2 to 3.10.5; what a program sees is Linux's (epoll-behaviours 16 and 17).
+#include <algorithm>
+
+#include "stack/base/check.h"
+#include "stack/tcp/connection.h"
+
+namespace pollux::tcp {
+namespace {
+constexpr StateSet kMaySend = State::ESTABLISHED | State::CLOSE_WAIT;
+constexpr StateSet kNotConnected = State::SYN_SENT | State::SYN_RECEIVED;
+}  // namespace
+
+// Linux: sk_stream_error(): the pending error once, then EPIPE.
+Errno Connection::send_error() { return error_ != 0 ? take_error() : Errno::pipe; }
+
+Result<std::size_t> Connection::send(ConstBytes from, SendFlags flags, Instant now) {
+  if (error_ != 0 || send_shutdown_) return send_error();
+  if (in(kNotConnected)) return Errno::again;
+  if (!in(kMaySend)) return Errno::pipe;
+  const bool was_empty = send_.empty();
+  const std::uint32_t taken = send_.append(from, shared_.text_memory, send_limit_);
+  if (taken < from.size()) {
+    no_space_ = true;
+    if (taken == 0) {
+      if (was_empty) raise(Event::writable);  // 17.14: there will be no ACK to wake the writer
+      return Errno::again;
+    }
+  }
+  more_ = flags.more;
+  if (flags.oob && taken != 0) snd_.up = text_end();  // MUST-62: the octet behind the urgent one
+  // What waits for an ACK anyway need not be looked at now.
+  const bool waits = snd_.nxt != snd_.una && snd_.nxt == snd_.max &&
+                     congestion_.cwnd <= static_cast<std::uint32_t>(snd_.nxt - snd_.una);
+  if (!waits && taken != 0) pend();
+  DCHECK(invariants_hold());
+  static_cast<void>(now);
+  return std::size_t{taken};
+}
+
+// Copies what may be read in one go: up to the mark, or what lies behind it.
+std::size_t Connection::read_stream(Bytes to, ReceiveFlags flags) {
+  std::uint32_t skip = 0;
+  std::uint32_t limit = receive_.octets();
+  if (urgent_ != Urgent::none) {
+    const std::int32_t before = rcv_.up - unread_seq();  // octets up to the mark
+    if (before == 0 && limit != 0 && !options_.oob_inline) {
+      skip = 1;  // 16.62, 16.63: the urgent octet is not in the stream
+      limit -= 1;
+    } else if (before > 0) {
+      limit = std::min(limit, static_cast<std::uint32_t>(before));
+    }
+  }
+  const auto wanted = static_cast<std::uint32_t>(std::min<std::size_t>(to.size(), limit));
+  if (flags.peek) return receive_.peek(skip, to.first(wanted));
+  if (skip != 0) receive_.consume(skip);
+  if (flags.trunc) {
+    receive_.consume(wanted);
+  } else {
+    receive_.take(to.first(wanted));
+  }
+  if (urgent_ != Urgent::none && unread_seq() > rcv_.up) urgent_ = Urgent::none;
+  return wanted;
+}
+
+Result<std::size_t> Connection::receive(Bytes to, ReceiveFlags flags, Instant now) {
+  if (flags.oob) return receive_urgent(to, flags);
+  const bool had_text = receive_.octets() != 0;
+  const std::size_t copied = read_stream(to, flags);
+  if (had_text && !flags.peek) {
+    tune_receive_buffer(now);
+    update_window_after_read();
+    DCHECK(invariants_hold());
+  }
+  if (copied != 0 || (had_text && to.empty())) return copied;
+  if (fin_taken_) return std::size_t{0};
+  if (error_ != 0) return take_error();
+  if (receive_shutdown_) return std::size_t{0};
+  if (in(State::CLOSED)) return Errno::not_connected;
+  return Errno::again;
+}
+
+// Linux: tcp_recv_urg(). 16.60 to 16.66.
+Result<std::size_t> Connection::receive_urgent(Bytes to, ReceiveFlags flags) {
+  if (options_.oob_inline || urgent_ == Urgent::none || urgent_ == Urgent::read) {
+    return Errno::invalid;
+  }
+  if (in(State::CLOSED) && !fin_taken_) return Errno::not_connected;
+  if (urgent_ == Urgent::valid) {
+    if (!flags.peek) urgent_ = Urgent::read;
+    if (to.empty()) return std::size_t{0};
+    if (!flags.trunc) to[0] = static_cast<std::byte>(urgent_octet_);
+    return std::size_t{1};
+  }
+  if (in(State::CLOSED) || receive_shutdown_) return std::size_t{0};
+  return Errno::again;
+}
+
+// Our FIN stands behind all that is queued. RFC 9293 3.10.4.
+void Connection::queue_fin(Instant now) {
+  if (fin_queued_) return;
+  if (in(State::SYN_RECEIVED)) {
+    fin_queued_ = true;  // FIN-WAIT-1 follows ESTABLISHED at once
+    return;
+  }
+  if (in(State::ESTABLISHED)) {
+    enter(State::FIN_WAIT_1);
+  } else if (in(State::CLOSE_WAIT)) {
+    enter(State::LAST_ACK);
+  } else {
+    return;
+  }
+  fin_queued_ = true;
+  static_cast<void>(now);
+  pend();
+}
+
+void Connection::shutdown_send(Instant now) {
+  if (in(State::SYN_SENT)) return disconnect();  // 16.17
+  send_shutdown_ = true;
+  queue_fin(now);
+  raise(Event::state_change);  // 17.8
+  DCHECK(invariants_hold());
+}
+
+void Connection::shutdown_receive(Instant) {
+  if (in(State::SYN_SENT)) return disconnect();
+  receive_shutdown_ = true;
+  raise(Event::state_change);
+}
+
+void Connection::close(Instant now) {
+  is_orphan_ = true;
+  if (in(State::SYN_SENT | State::CLOSED)) {
+    enter(State::CLOSED);
+    receive_.clear();
+    return;
+  }
+  // SHLD-3: the peer must learn that what it sent was not read. Linux: tcp_close().
+  if (receive_.octets() != 0 && !in(State::TIME_WAIT)) return abort(now);
+  receive_.clear();
+  receive_shutdown_ = send_shutdown_ = true;
+  queue_fin(now);
+  if (in(State::FIN_WAIT_2)) arm_fin_wait_2(now);
+  DCHECK(invariants_hold());
+}
+
+void Connection::abort(Instant) {
+  if (in(State::CLOSED)) return;
+  const bool synchronized = !in(State::SYN_SENT | State::TIME_WAIT);
+  const SeqNum seq = reset_seq();
+  disconnect();
+  if (synchronized) owe_reset(seq, true);
+}
+
+bool Connection::is_at_mark() const { return urgent_ != Urgent::none && rcv_.up == unread_seq(); }
+
+// Linux: tcp_inq(): up to the mark, unless it is passed or the urgent octet is in line.
+std::uint32_t Connection::readable_octets() const {
+  const std::uint32_t all = receive_.octets();
+  if (urgent_ == Urgent::none || options_.oob_inline) return all;
+  const std::int32_t before = rcv_.up - unread_seq();
+  if (before < 0 || static_cast<std::uint32_t>(before) >= all) return all;
+  return static_cast<std::uint32_t>(before);
+}
+
+bool Connection::is_readable() const {
+  if (receive_shutdown_) return true;  // 16.42
+  const std::uint32_t all = receive_.octets();
+  if (all == 0) return false;
+  const bool mark_is_next = is_at_mark() && !options_.oob_inline;  // 16.45
+  const std::uint32_t wanted = std::max(options_.receive_low_water, 1u) + (mark_is_next ? 1 : 0);
+  if (all >= wanted) return true;
+  if (mark_is_next && all == 1) return false;
+  // 16.44: else the peer could never send what the program waits for.
+  return shared_.memory_is_low || rcv_.wnd <= ack_.segment_size();
+}
+
+bool Connection::is_writable() const {
+  if (send_shutdown_) return true;  // 16.54
+  if (in(kNotConnected)) return false;
+  const std::uint64_t queued = send_.true_size();
+  if (queued >= send_limit_ || queued * 3 > std::uint64_t{send_limit_} * 2) return false;
+  return options_.notsent_low_water == 0xffffffff ||
+         std::uint64_t{unsent_octets()} * 2 < options_.notsent_low_water;
+}
+
+std::uint32_t Connection::unsent_octets() const {
+  if (in(kNotConnected | State::CLOSED)) return 0;
+  const std::int32_t n = text_end() + (fin_queued_ ? 1 : 0) - snd_.max;
+  return n > 0 ? static_cast<std::uint32_t>(n) : 0;
+}
+
+std::uint32_t Connection::unacked_octets() const {
+  if (in(kNotConnected | State::CLOSED)) return 0;
+  const std::int32_t n = text_end() + (fin_queued_ ? 1 : 0) - snd_.una;
+  return n > 0 ? static_cast<std::uint32_t>(n) : 0;
+}
+
+// Linux: the several setsockopt handlers; 17.13: what became true by it is an event.
+void Connection::options_changed(Instant now) {
+  if (options_.send_buffer != 0) send_limit_ = options_.send_buffer;
+  if (options_.receive_buffer != 0) receive_limit_ = options_.receive_buffer;
+  if (options_.quick_ack != quick_ack_seen_) {
+    quick_ack_seen_ = options_.quick_ack;
+    ack_.set_quick(options_.quick_ack);
+  }
+  if (in(State::CLOSED | State::LISTEN)) return;
+  update_mss();
+  if (!is_orphan_) arm_keepalive(now);
+  if (is_readable() && receive_.octets() != 0) raise(Event::readable);
+  if (no_space_ && is_writable()) {
+    no_space_ = false;
+    raise(Event::writable);
+  }
+  pend();
+}
+
+unsigned Connection::text(SeqNum seq, std::uint32_t length, std::span<TextPiece> out) {
+  if (length == 0) return 0;
+  const std::uint64_t position =
+      send_.end() - static_cast<std::uint64_t>(std::int64_t{text_end() - seq});
+  return send_.pieces(position, length, out);
+}
+
+}  // namespace pollux::tcp
