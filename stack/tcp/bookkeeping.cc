@@ -149,7 +149,6 @@ Result<Connection*> Tcp::open_active(const ActiveOpen& open, Instant now) {
     iss = later(iss, sequence_number_after(*before));
     remove_time_wait(*before);
   }
-  ++shared_.counters.tcp_active_opens;
   connection->links.has_user = true;
   connection->set_timestamp_offset(timestamp_offset(tuple, secret_.timestamp));
   connection->open_active(tuple, iss, open.mtu, now);
@@ -268,7 +267,6 @@ Listener* Tcp::leave_half_open(Connection& connection) {
     listener->remove(connection.links);
     return nullptr;
   }
-  ++shared_.counters.tcp_passive_opens;
   listener->complete(connection.links);
   return listener;
 }

@@ -45,17 +45,7 @@ class Listener {
   // --- what core wakes the socket for: true once after one or more connections completed (17.11)
   bool take_readable() { return std::exchange(readable_, false); }
 
-  void* user = nullptr;           // the socket; opaque here
-  Listener* hash_next = nullptr;  // in the demultiplexer
-
- private:
-  friend class Tcp;
-  using List = boost::intrusive::list<TcpLinks, boost::intrusive::base_hook<WaitingHook>,
-                                      boost::intrusive::constant_time_size<false>>;
-
-  // Small backlogs too leave room for the handshakes of a burst: Linux answers those with SYN
-  // cookies.
-  std::uint32_t half_open_limit() const { return backlog_ < 64 ? 64 : backlog_; }
+  // --- the lists; Tcp's business
   void add_half_open(TcpLinks& child);
   void complete(TcpLinks& child);  // half-open -> accept queue
   void remove(TcpLinks& child);    // from either list
@@ -63,6 +53,17 @@ class Listener {
   TcpLinks* first_waiting();
   // TCP_DEFER_ACCEPT: a bare ACK does not complete the handshake until the patience is over.
   bool defers(const TcpLinks& child, const Segment& seg, Instant now) const;
+
+  void* user = nullptr;           // the socket; opaque here
+  Listener* hash_next = nullptr;  // in the demultiplexer
+
+ private:
+  using List = boost::intrusive::list<TcpLinks, boost::intrusive::base_hook<WaitingHook>,
+                                      boost::intrusive::constant_time_size<false>>;
+
+  // Small backlogs too leave room for the handshakes of a burst: Linux answers those with SYN
+  // cookies.
+  std::uint32_t half_open_limit() const { return backlog_ < 64 ? 64 : backlog_; }
 
   UserOptions options_;
   Endpoint local_;

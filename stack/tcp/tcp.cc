@@ -171,6 +171,8 @@ Encoded Tcp::encode(Connection& connection, const Segment& seg, const TxContext&
 }
 
 Encoded Tcp::encode(const Reply& reply, const TxContext& context) {
+  ++shared_.counters.tcp_segments_out;  // those of connections are counted there
+  if (reply.segment.ctl.has(RST)) ++shared_.counters.tcp_resets_out;
   return encode_segment(reply.tuple, reply.segment, nullptr, context);
 }
 
@@ -203,8 +205,6 @@ Encoded Tcp::encode_segment(const FourTuple& tuple, const Segment& seg, Connecti
   if (!by_device && !is_copied) add_text(*connection, seg, sum);
   reinterpret_cast<wire::TcpHeader*>(octets)->checksum = by_device ? sum.folded() : sum.checksum();
 
-  ++shared_.counters.tcp_segments_out;
-  if (seg.ctl.has(RST)) ++shared_.counters.tcp_resets_out;
   encoded.packet = std::move(packet);
   encoded.offload.tcp_checksum = by_device;
   encoded.offload.tso_mss = is_cut ? seg.gso_size : std::uint16_t{0};

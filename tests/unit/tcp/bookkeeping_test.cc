@@ -1,0 +1,440 @@
+// bookkeeping_test.cc - Tcp's tables over whole connections: accept queues, TIME-WAIT, lifetimes.
+#include <gtest/gtest.h>
+
+#include "tests/support/tcp_hosts.h"
+
+namespace pollux::tcp {
+namespace {
+
+using testing_support::bytes_of;
+using testing_support::Frame;
+using testing_support::TcpHost;
+using testing_support::TcpHosts;
+
+class BookkeepingTest : public TcpHosts {
+ protected:
+  static std::string read_all(Connection& connection, Instant at) {
+    std::string text(4096, '\0');
+    const auto got = connection.receive(std::as_writable_bytes(std::span(text)), {}, at);
+    text.resize(got ? *got : 0);
+    return text;
+  }
+  Connection* accepted(Listener& listener) {
+    Result<Connection*> connection = server->tcp.accept(listener);
+    EXPECT_TRUE(connection.ok());
+    return connection ? *connection : nullptr;
+  }
+  static Segment syn(SeqNum seq) {
+    Segment seg;
+    seg.seq = seq;
+    seg.ctl = SYN;
+    seg.wnd = 1000;
+    return seg;
+  }
+  FourTuple from_port(std::uint16_t port, std::uint16_t listener_port) const {
+    return {.local = {server->address, listener_port}, .remote = {client->address, port}};
+  }
+};
+
+TEST_F(BookkeepingTest, a_connection_from_open_to_time_wait_and_away) {
+  Listener* listener = server->listen(80, 4);
+  Connection* out = connect(80);
+  ASSERT_EQ(out->status(), State::ESTABLISHED);
+  ASSERT_TRUE(listener->is_acceptable());
+  EXPECT_TRUE(listener->take_readable());
+  EXPECT_FALSE(listener->take_readable());
+  Connection* in = accepted(*listener);
+  EXPECT_EQ(server->tcp.accept(*listener).error(), Errno::again);
+  EXPECT_EQ(in->tuple(), (FourTuple{out->tuple().remote, out->tuple().local}));
+
+  ASSERT_TRUE(out->send(bytes_of("request"), {}, now).ok());
+  settle();
+  EXPECT_EQ(read_all(*in, now), "request");
+  ASSERT_TRUE(in->send(bytes_of("response"), {}, now).ok());
+  settle();
+  EXPECT_EQ(read_all(*out, now), "response");
+
+  close(*client, *out);
+  EXPECT_EQ(in->status(), State::CLOSE_WAIT);
+  close(*server, *in);
+  EXPECT_EQ(client->tcp.connections(), 0u);
+  EXPECT_EQ(client->tcp.time_waits(), 1u);
+  EXPECT_EQ(server->tcp.connections(), 0u);
+  EXPECT_EQ(server->tcp.time_waits(), 0u);
+  advance(Duration::seconds(59));
+  EXPECT_EQ(client->tcp.time_waits(), 1u);
+  advance(Duration::seconds(2));
+  EXPECT_EQ(client->tcp.time_waits(), 0u);
+  EXPECT_EQ(client->ports.used(), 0u);
+  EXPECT_TRUE(client->tcp.next_timeout().is_never());
+}
+
+TEST_F(BookkeepingTest, text_of_every_size_arrives_whole) {
+  Listener* listener = server->listen(80, 4);
+  Connection* out = connect(80);
+  Connection* in = accepted(*listener);
+  std::string sent, received;
+  for (const std::size_t size : {1, 63, 64, 255, 256, 257, 1447, 1448, 1449, 4000, 10000}) {
+    std::string text(size, '\0');
+    for (char& c : text) c = static_cast<char>(server->rng.next());
+    ASSERT_TRUE(out->send(bytes_of(text), {}, now).ok());
+    sent += text;
+    settle();
+    for (std::string part; !(part = read_all(*in, now)).empty();) received += part;
+    settle();
+  }
+  EXPECT_EQ(sent, received);
+  out->abort(now);
+  client->tcp.release(*out, now);
+  settle();
+  server->tcp.release(*in, now);
+}
+
+TEST_F(BookkeepingTest, no_listener_is_connection_refused) {
+  Connection* out = connect(81);
+  EXPECT_EQ(out->status(), State::CLOSED);
+  EXPECT_EQ(out->take_error(), Errno::connection_refused);
+  EXPECT_EQ(server->counters.tcp_resets_out, 1u);
+  client->tcp.release(*out, now);
+  EXPECT_EQ(client->tcp.connections(), 0u);
+  EXPECT_EQ(client->ports.used(), 0u);
+}
+
+// Linux: backlog + 1 fit; then the last ACK of a handshake is as if lost, and comes back.
+TEST_F(BookkeepingTest, a_full_accept_queue_drops_the_last_ack_and_takes_it_later) {
+  Listener* listener = server->listen(80, 1);
+  Connection* first = connect(80);
+  Connection* second = client->connect({server->address, 80}, now);
+  Connection* third = client->connect({server->address, 80}, now);
+  settle();
+  EXPECT_EQ(listener->waiting(), 2u);
+  EXPECT_EQ(listener->half_open(), 1u);
+  EXPECT_EQ(third->status(), State::ESTABLISHED);
+  EXPECT_GE(server->counters.tcp_listen_overflows, 1u);
+  Connection* fourth = connect(80);
+  EXPECT_EQ(fourth->status(), State::SYN_SENT);  // its SYN was dropped
+  EXPECT_EQ(listener->half_open(), 1u);
+
+  Connection* a = accepted(*listener);
+  Connection* b = accepted(*listener);
+  EXPECT_TRUE(listener->take_readable());
+  advance(Duration::seconds(4));  // SYN,ACK and SYN are sent again
+  EXPECT_EQ(listener->waiting(), 2u);
+  EXPECT_TRUE(listener->take_readable());
+  EXPECT_EQ(fourth->status(), State::ESTABLISHED);
+  for (Connection* c : {first, second, third, fourth}) close(*client, *c);
+  for (Connection* c : {a, b}) close(*server, *c);
+  server->tcp.close(*listener, now);
+  settle();
+  EXPECT_EQ(server->tcp.connections(), 0u);
+}
+
+TEST_F(BookkeepingTest, too_many_half_open_children_are_dropped_and_counted) {
+  Listener* listener = server->listen(80, 4);
+  for (std::uint16_t i = 0; i < 100; ++i) {
+    server->tcp.segment_arrives_listen(
+        *listener, from_port(static_cast<std::uint16_t>(1000 + i), 80), syn(SeqNum(1)), 1500, now);
+  }
+  EXPECT_EQ(listener->half_open(), 64u);
+  EXPECT_EQ(server->counters.tcp_syn_dropped, 36u);
+  EXPECT_EQ(server->tcp.connections(), 64u);
+  is_cut = true;
+  settle();
+  advance(Duration::seconds(200));  // SYN,ACK 5 times, then given up
+  EXPECT_EQ(listener->half_open(), 0u);
+  EXPECT_EQ(server->tcp.connections(), 0u);
+  EXPECT_EQ(server->ports.used(), 1u);
+  EXPECT_FALSE(listener->take_readable());
+}
+
+TEST_F(BookkeepingTest, must_11_rst_in_syn_received_removes_the_child_silently) {
+  Listener* listener = server->listen(80, 4);
+  const FourTuple tuple = from_port(1000, 80);
+  server->tcp.segment_arrives_listen(*listener, tuple, syn(SeqNum(100)), 1500, now);
+  Connection* child = server->tcp.find_connection(tuple);
+  ASSERT_NE(child, nullptr);
+  server->flush(now, wire);
+  wire.clear();
+  Segment reset;
+  reset.seq = SeqNum(101);
+  reset.ctl = RST;
+  child->segment_arrives(std::move(reset), now);
+  EXPECT_EQ(server->tcp.settle(*child, now), nullptr);
+  EXPECT_EQ(listener->half_open(), 0u);
+  EXPECT_EQ(server->tcp.connections(), 0u);
+  EXPECT_EQ(server->tcp.find_connection(tuple), nullptr);
+  EXPECT_FALSE(listener->is_acceptable());
+}
+
+// epoll-behaviours 16.21, 16.71.
+TEST_F(BookkeepingTest, a_connection_reset_before_accept_is_accepted) {
+  Listener* listener = server->listen(80, 4);
+  Connection* out = connect(80);
+  out->abort(now);
+  client->tcp.release(*out, now);
+  settle();
+  EXPECT_EQ(client->tcp.connections(), 0u);
+  ASSERT_TRUE(listener->is_acceptable());
+  Connection* in = accepted(*listener);
+  EXPECT_EQ(in->status(), State::CLOSED);
+  EXPECT_EQ(in->take_error(), Errno::connection_reset);
+  EXPECT_EQ(server->tcp.connections(), 1u);
+  server->tcp.release(*in, now);
+  EXPECT_EQ(server->tcp.connections(), 0u);
+}
+
+TEST_F(BookkeepingTest, defer_accept_waits_for_text) {  // epoll-behaviours 16.72
+  Listener* listener = server->listen(80, 4);
+  listener->set_defer_accept(Duration::seconds(30));
+  Connection* out = connect(80);
+  EXPECT_EQ(out->status(), State::ESTABLISHED);
+  EXPECT_FALSE(listener->is_acceptable());
+  ASSERT_TRUE(out->send(bytes_of("x"), {}, now).ok());
+  settle();
+  ASSERT_TRUE(listener->is_acceptable());
+  Connection* in = accepted(*listener);
+  EXPECT_EQ(read_all(*in, now), "x");
+  close(*client, *out);
+  close(*server, *in);
+}
+
+TEST_F(BookkeepingTest, defer_accept_gives_in_after_its_time) {
+  Listener* listener = server->listen(80, 4);
+  listener->set_defer_accept(Duration::seconds(5));
+  Connection* out = connect(80);
+  advance(Duration::seconds(4));
+  EXPECT_FALSE(listener->is_acceptable());
+  advance(Duration::seconds(12));
+  EXPECT_TRUE(listener->is_acceptable());
+  close(*client, *out);
+  server->tcp.close(*listener, now);
+  settle();
+}
+
+TEST_F(BookkeepingTest, closing_a_listener_resets_its_children) {
+  Listener* listener = server->listen(80, 4);
+  PortUse* port = listener->port();
+  Connection* waiting = connect(80);
+  listener->set_defer_accept(Duration::seconds(30));
+  Connection* half_open = connect(80);
+  ASSERT_EQ(listener->waiting(), 1u);
+  ASSERT_EQ(listener->half_open(), 1u);
+  server->tcp.close(*listener, now);
+  settle();
+  EXPECT_EQ(waiting->take_error(), Errno::connection_reset);
+  EXPECT_EQ(half_open->take_error(), Errno::connection_reset);
+  EXPECT_EQ(server->tcp.connections(), 0u);
+  server->ports.release(*port);
+  EXPECT_EQ(server->ports.used(), 0u);
+  client->tcp.release(*waiting, now);
+  client->tcp.release(*half_open, now);
+}
+
+TEST_F(BookkeepingTest, children_inherit_what_the_program_set) {
+  UserOptions options;
+  options.no_delay = true;
+  options.keepalive = true;
+  options.tos = 0x20;
+  Listener* listener = server->listen(80, 4, options);
+  Connection* out = connect(80);
+  Connection* in = accepted(*listener);
+  EXPECT_TRUE(in->options().no_delay);
+  EXPECT_TRUE(in->options().keepalive);
+  EXPECT_EQ(in->options().tos, 0x20);
+  EXPECT_FALSE(out->options().no_delay);
+  close(*client, *out);
+  close(*server, *in);
+}
+
+TEST_F(BookkeepingTest, an_exact_listener_comes_before_the_wildcard) {
+  Listener* exact = server->listen(80, 4);
+  PortUse* any_port = *server->ports.bind({IpAddress::any_v4(), 81}, {});
+  Listener* any = *server->tcp.open_passive({IpAddress::any_v4(), 81}, *any_port, {}, 4);
+  EXPECT_EQ(server->tcp.find_listener(from_port(5, 80)), exact);
+  EXPECT_EQ(server->tcp.find_listener(from_port(5, 81)), any);
+  EXPECT_EQ(server->tcp.find_listener(from_port(5, 82)), nullptr);
+  EXPECT_EQ(server->tcp.find_listener(from_port(5, 80 + 1024)), nullptr);  // same bucket
+}
+
+TEST_F(BookkeepingTest, must_41_a_second_listener_is_refused) {
+  Listener* first = server->listen(80, 4);
+  EXPECT_EQ(server->ports.bind({server->address, 80}, {}).error(), Errno::address_in_use);
+  server->ports.set_sharing(*first->port(), {.reuse_address = true});
+  EXPECT_EQ(server->ports.bind({server->address, 80}, {.reuse_address = true}).error(),
+            Errno::address_in_use);
+}
+
+TEST_F(BookkeepingTest, listeners_with_reuse_port_share_the_connections) {
+  Listener* listeners[4];
+  for (Listener*& listener : listeners) {
+    PortUse* use = *server->ports.bind({server->address, 80}, {.reuse_port = true});
+    listener = *server->tcp.open_passive({server->address, 80}, *use, {}, 512);
+  }
+  std::map<Listener*, int> chosen;
+  for (std::uint16_t port = 1000; port < 5000; ++port) {
+    ++chosen[server->tcp.find_listener(from_port(port, 80))];
+  }
+  for (Listener* listener : listeners) EXPECT_NEAR(chosen[listener], 1000, 150);
+}
+
+TEST_F(BookkeepingTest, must_13_time_wait_answers_the_fin_again_and_waits_anew) {
+  Listener* listener = server->listen(80, 4);
+  Connection* out = connect(80);
+  Connection* in = accepted(*listener);
+  close(*client, *out);
+  in->close(now);
+  server->tcp.release(*in, now);
+  server->flush(now, wire);
+  deliver_all();
+  client->flush(now, wire);
+  wire.clear();  // the ACK of the server's FIN is lost
+  ASSERT_EQ(client->tcp.time_waits(), 1u);
+  ASSERT_EQ(server->tcp.connections(), 1u);
+  const Instant expires = client->tcp.next_timeout();
+  advance(Duration::seconds(1));  // the FIN is sent again
+  EXPECT_EQ(server->tcp.connections(), 0u);
+  EXPECT_GT(client->tcp.next_timeout(), expires);
+}
+
+TEST_F(BookkeepingTest, may_2_a_new_syn_reopens_what_waits) {
+  Listener* listener = server->listen(80, 4);
+  Connection* out = connect(80);
+  Connection* in = accepted(*listener);
+  const FourTuple tuple = in->tuple();
+  const SeqNum old_end = in->snd().nxt;
+  close(*server, *in);
+  close(*client, *out);
+  ASSERT_EQ(server->tcp.time_waits(), 1u);
+  TimeWait* time_wait = server->tcp.find_time_wait(tuple);
+  ASSERT_NE(time_wait, nullptr);
+
+  Segment again = syn(time_wait->state.rcv_nxt + 1000);
+  EXPECT_EQ(server->tcp.segment_arrives_time_wait(*time_wait, again, now), listener);
+  server->tcp.segment_arrives_listen(*listener, tuple, std::move(again), 1500, now);
+  EXPECT_EQ(server->tcp.time_waits(), 0u);
+  Connection* child = server->tcp.find_connection(tuple);
+  ASSERT_NE(child, nullptr);
+  EXPECT_GT(child->snd().una, old_end + 65535);
+}
+
+TEST_F(BookkeepingTest, without_a_listener_the_syn_in_time_wait_is_acknowledged) {
+  Listener* listener = server->listen(80, 4);
+  Connection* out = connect(80);
+  Connection* in = accepted(*listener);
+  const FourTuple tuple = in->tuple();
+  close(*server, *in);
+  close(*client, *out);
+  server->tcp.close(*listener, now);
+  TimeWait* time_wait = server->tcp.find_time_wait(tuple);
+  ASSERT_NE(time_wait, nullptr);
+  const Segment again = syn(time_wait->state.rcv_nxt + 1000);
+  EXPECT_EQ(server->tcp.segment_arrives_time_wait(*time_wait, again, now), nullptr);
+  const auto reply = server->tcp.next_reply();
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->segment.ctl, Control(ACK));
+  EXPECT_EQ(server->tcp.time_waits(), 1u);
+}
+
+TEST_F(BookkeepingTest, the_oldest_time_wait_makes_room) {
+  client = std::make_unique<TcpHost>(IpAddress::v4(198, 18, 0, 1), config,
+                                     TcpLimits{.connections = 64, .listeners = 4, .time_waits = 3});
+  Listener* listener = server->listen(80, 4);
+  FourTuple tuples[5];
+  for (FourTuple& tuple : tuples) {
+    Connection* out = connect(80);
+    tuple = out->tuple();
+    Connection* in = accepted(*listener);
+    close(*client, *out);
+    close(*server, *in);
+    advance(Duration::ms(10));
+  }
+  EXPECT_EQ(client->tcp.time_waits(), 3u);
+  EXPECT_EQ(client->tcp.find_time_wait(tuples[1]), nullptr);
+  EXPECT_NE(client->tcp.find_time_wait(tuples[2]), nullptr);
+  EXPECT_EQ(client->tcp.connections(), 0u);
+  EXPECT_LE(client->ports.used(), 3u);
+}
+
+TEST_F(BookkeepingTest, the_pool_of_connections_is_a_limit_with_an_errno) {
+  client = std::make_unique<TcpHost>(IpAddress::v4(198, 18, 0, 1), config,
+                                     TcpLimits{.connections = 2, .listeners = 4, .time_waits = 3});
+  is_cut = true;
+  ASSERT_NE(connect(80), nullptr);
+  ASSERT_NE(connect(80), nullptr);
+  ActiveOpen open;
+  open.tuple = {.local = {.address = client->address}, .remote = {server->address, 80}};
+  const Result<Connection*> refused = client->tcp.open_active(open, now);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error(), Errno::no_buffer_space);
+  EXPECT_EQ(client->ports.used(), 2u);
+}
+
+TEST_F(BookkeepingTest, a_tuple_in_use_is_not_available) {
+  server->listen(80, 4);
+  PortUse* port = client->bind(5000);
+  ActiveOpen open;
+  open.tuple = {.local = {client->address, 5000}, .remote = {server->address, 80}};
+  open.port = port;
+  ASSERT_TRUE(client->tcp.open_active(open, now).ok());
+  const Result<Connection*> refused = client->tcp.open_active(open, now);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error(), Errno::address_not_available);
+}
+
+TEST_F(BookkeepingTest, replies_are_bounded) {
+  for (std::uint16_t i = 0; i < 1000; ++i) {
+    server->tcp.segment_arrives_closed(from_port(i, 9), syn(SeqNum(i)));
+  }
+  EXPECT_EQ(server->counters.tcp_no_memory, 1000u - 256u);
+  unsigned replies = 0;
+  while (server->tcp.next_reply()) ++replies;
+  EXPECT_EQ(replies, 256u);
+}
+
+// Lazy timers: an idle connection costs no wake-up, a busy one no more than it must.
+TEST_F(BookkeepingTest, a_timer_that_moved_later_fires_early_and_does_nothing) {
+  Listener* listener = server->listen(80, 4);
+  Connection* out = connect(80);
+  Connection* in = accepted(*listener);
+  const std::uint64_t sent = client->counters.tcp_segments_out;
+  advance(Duration::seconds(600));
+  EXPECT_LE(client->counters.tcp_segments_out, sent + 1);
+  EXPECT_TRUE(client->tcp.next_timeout().is_never());
+  close(*client, *out);
+  close(*server, *in);
+}
+
+TEST_F(BookkeepingTest, abort_all_owes_every_peer_a_rst) {
+  Listener* listener = server->listen(80, 16);
+  Connection* outs[8];
+  for (Connection*& out : outs) out = connect(80);
+  server->tcp.abort_all(now);
+  settle();
+  for (Connection* out : outs) EXPECT_EQ(out->take_error(), Errno::connection_reset);
+  EXPECT_EQ(server->counters.tcp_resets_out, 8u);
+  EXPECT_EQ(listener->waiting(), 8u);
+  for (Connection* out : outs) client->tcp.release(*out, now);
+  EXPECT_EQ(client->tcp.connections(), 0u);
+}
+
+TEST_F(BookkeepingTest, one_tuple_has_one_timestamp_offset_and_growing_numbers) {
+  Segment first = syn(SeqNum(1));
+  Listener* listener = server->listen(80, 4);
+  const FourTuple tuple = from_port(1000, 80);
+  server->tcp.segment_arrives_listen(*listener, tuple, syn(SeqNum(1)), 1500, now);
+  Connection* child = server->tcp.find_connection(tuple);
+  const std::uint32_t offset = child->ts_offset();
+  const SeqNum una = child->snd().una;
+  child->abort(now);
+  settle();
+  EXPECT_EQ(server->tcp.find_connection(tuple), nullptr);
+  advance(Duration::ms(10));
+  server->tcp.segment_arrives_listen(*listener, tuple, syn(SeqNum(1)), 1500, now);
+  child = server->tcp.find_connection(tuple);
+  ASSERT_NE(child, nullptr);
+  EXPECT_EQ(child->ts_offset(), offset);
+  EXPECT_GT(child->snd().una, una);
+}
+
+}  // namespace
+}  // namespace pollux::tcp
