@@ -20,7 +20,11 @@ thread_local CallbackLoop* current_loop = nullptr;
 
 CallbackLoop::CallbackLoop() : epoll_(epoll_create1(EPOLL_CLOEXEC)) { CHECK(epoll_ >= 0); }
 
-CallbackLoop::~CallbackLoop() { close(epoll_); }
+// net_memif forgets its listening socket when its port goes: the address would stay in use.
+CallbackLoop::~CallbackLoop() {
+  for (const Source& source : sources_) close(source.fd);
+  close(epoll_);
+}
 
 CallbackLoop::Scope::Scope(CallbackLoop& loop) : before_(current_loop) { current_loop = &loop; }
 

@@ -19,6 +19,7 @@ class CallbackLoop {
   CallbackLoop();
   CallbackLoop(const CallbackLoop&) = delete;
   CallbackLoop& operator=(const CallbackLoop&) = delete;
+  // Closes the descriptors of what is still registered: the drivers are gone.
   ~CallbackLoop();
 
   // Around every call into a driver whose registrations shall come here.

@@ -33,6 +33,8 @@ class MemifQueue final : public Queue {
   void arm_rx_interrupt() override;
   void disarm_rx_interrupt() override;
   std::uint64_t reconnects() const { return ups_ > 0 ? ups_ - 1 : 0; }
+  // Sleeps that the peer ended, not the timer.
+  std::uint64_t wakes_by_peer() const { return wakes_by_peer_; }
   CallbackLoop& loop() { return *loop_; }
 
  private:
@@ -51,6 +53,7 @@ class MemifQueue final : public Queue {
   int rx_epoll_ = -1;  // holds the peer's eventfd for as long as the link is up
   std::uint32_t bursts_ = 0;
   std::uint64_t ups_ = 0;
+  std::uint64_t wakes_by_peer_ = 0;
   bool is_client_;
   bool is_up_ = false;
   bool is_armed_ = false;

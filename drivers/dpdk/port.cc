@@ -14,6 +14,7 @@
 #include "drivers/dpdk/memif_queue.h"
 #include "drivers/dpdk/port_error.h"
 #include "drivers/dpdk/queue.h"
+#include "drivers/dpdk/tap.h"
 
 namespace pollux {
 namespace {
@@ -22,6 +23,7 @@ constexpr std::uint64_t kRxChecksums =
     RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
 constexpr std::uint64_t kTxChecksums =
     RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+constexpr std::uint32_t kXdpPackets = 2048;  // its fill queue; it says so at log level debug only
 constexpr std::uint16_t kFrameOverhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + RTE_VLAN_HLEN;
 
 class EthPort final : public Port {
@@ -62,6 +64,7 @@ EthPort::EthPort(const PortOptions& options) : options_(options) {
   const std::size_t comma = options.device.find(',');
   name_ = options.device.substr(0, comma);
   if (comma != std::string::npos) arguments_ = options.device.substr(comma + 1);
+  if (name_.starts_with("net_tap")) arguments_ = with_tap_interface(arguments_);
   if (name_.starts_with("net_memif")) loop_ = std::make_unique<CallbackLoop>();
 }
 
@@ -80,7 +83,7 @@ EthPort::~EthPort() {
 }
 
 DriverError EthPort::fail(const char* step, int error) const {
-  return explain_port_error({options_.name, name_, step, error});
+  return explain_port_error({options_.name, options_.device, step, error});
 }
 
 DriverError EthPort::set_up(PacketPool& pool) {
@@ -103,6 +106,9 @@ DriverError EthPort::create() {
   int error = 0;
   std::uint16_t existing = 0;
   if (rte_eth_dev_get_port_by_name(name_.c_str(), &existing) == 0) return fail("create", EEXIST);
+  if (name_.starts_with("net_tap") && is_tap_taken(tap_interface(arguments_))) {
+    return fail("create", EBUSY);
+  }
   if (is_pci_address(name_)) {
     error = rte_dev_probe(options_.device.c_str());
   } else {
@@ -153,6 +159,11 @@ DriverError EthPort::configure(PacketPool& pool) {
     error = rte_eth_dev_configure(id_, 1, 1, &conf_);
   }
   if (error != 0) return fail("configure", -error);
+  if (driver_ == "net_af_xdp" && pool.available() <= kXdpPackets) {
+    return {ENOBUFS, "port " + options_.name +
+                         ": net_af_xdp keeps 2,048 packets for itself;"
+                         " set stack.packets to 4,096 or more"};
+  }
   error = set_up_queues(pool);
   return error == 0 ? DriverError() : fail("set up the queues of", -error);
 }

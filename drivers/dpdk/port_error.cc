@@ -40,8 +40,8 @@ Cause missing_privilege(const std::string& device) {
   return {0, {}};
 }
 
-Cause of_pci(const std::string& device, const std::string& log) {
-  if (says(log, "no-pci") || access(("/sys/bus/pci/devices/" + device).c_str(), F_OK) == 0) {
+Cause of_pci(const std::string& device) {
+  if (access(("/sys/bus/pci/devices/" + device).c_str(), F_OK) == 0) {
     return {ENODEV, "bind it to vfio-pci (dpdk-devbind.py -b vfio-pci " + device +
                         ") and start with EalOptions::probe_pci"};
   }
@@ -51,8 +51,9 @@ Cause of_pci(const std::string& device, const std::string& log) {
 Cause cause_of(const PortFailure& failure, const std::string& log) {
   if (failure.error == EEXIST)
     return {EEXIST, "this process uses that name already: number it anew"};
-  if (is_pci_address(failure.device)) return of_pci(failure.device, log);
-  if (says(log, "no driver") || says(log, "failed to initialize") || failure.error == ENODEV) {
+  const std::string name = failure.device.substr(0, failure.device.find(','));
+  if (is_pci_address(name)) return of_pci(name);
+  if (says(log, "failed to parse device") || failure.error == ENODEV) {
     return {ENODEV,
             "no driver of that name took it: check the name (net_tap0, net_memif0,"
             " net_af_packet0, ...), its arguments, and that the driver is installed"};
@@ -62,6 +63,9 @@ Cause cause_of(const PortFailure& failure, const std::string& log) {
   if (failure.error == EBUSY || says(log, "busy")) {
     return {EBUSY, "another process uses it: stop that one, or take another interface"};
   }
+  if (says(log, "No such device")) {
+    return {ENODEV, "there is no such interface in this network namespace: ip link lists them"};
+  }
   if (failure.error == EADDRINUSE || says(log, "in use")) {
     return {EADDRINUSE, "its socket is taken: stop the other server, or remove the socket file"};
   }
@@ -69,7 +73,8 @@ Cause cause_of(const PortFailure& failure, const std::string& log) {
     return {ENOMEM,
             "memory is short: lower stack.packets or the descriptors, or reserve hugepages"};
   }
-  return {failure.error > 0 ? failure.error : EIO, {}};
+  // Many drivers return -1 for any reason.
+  return {failure.error > 1 ? failure.error : EIO, "check its arguments"};
 }
 
 }  // namespace

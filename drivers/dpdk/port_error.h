@@ -9,7 +9,7 @@ namespace pollux {
 
 struct PortFailure {
   std::string port;    // the configuration's name of it
-  std::string device;  // net_tap0, 0000:03:00.0
+  std::string device;  // as configured: net_tap0,iface=x; 0000:03:00.0
   std::string step;    // create, configure, start, ...
   int error = 0;       // errno, positive; 0 or nonsense where the driver gave none
 };

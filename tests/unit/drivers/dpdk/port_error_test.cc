@@ -20,7 +20,7 @@ struct Case {
 TEST(PortError, symptoms_have_causes_and_remedies) {
   const Case cases[] = {
       {"", {"lan", "net_null0", "create", EEXIST}, EEXIST, "number it anew"},
-      {"vdev_probe(): failed to initialize net_x0 device\n",
+      {"EAL: failed to parse device \"vdev:net_x0\"\n",
        {"lan", "net_x0", "create", 1},
        ENODEV,
        "check the name"},
@@ -33,6 +33,11 @@ TEST(PortError, symptoms_have_causes_and_remedies) {
        {"lan", "net_memif0", "create", 1},
        EADDRINUSE,
        "remove the socket file"},
+      {"ioctl failed:No such device\n",
+       {"lan", "net_ring0,iface=x", "create", 1},
+       ENODEV,
+       "no such interface"},
+      {"", {"lan", "net_ring0,bogus=1", "create", 1}, EIO, "check its arguments"},
       {"", {"lan", "net_ring0", "start", ENOMEM}, ENOMEM, "lower stack.packets"},
       {"", {"lan", "ffff:ff:1f.1", "create", ENODEV}, ENODEV, "lspci"},
   };

@@ -1,0 +1,230 @@
+// virtual_devices_test.cc - ports on net_ring, net_null and net_pcap: no privileges needed.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "drivers/dpdk/queue.h"
+#include "drivers/pcap_replay.h"
+#include "tests/dpdk/device_support.h"
+#include "tests/support/manual_clock.h"
+
+namespace pollux {
+namespace {
+
+using testing_support::kTestType;
+using testing_support::Octets;
+using testing_support::octets_of;
+using testing_support::open_port;
+using testing_support::packet_of;
+using testing_support::split_packet;
+using testing_support::test_frame;
+using testing_support::test_pool;
+
+class VirtualDevices : public testing_support::PoolEndsFull {};
+
+std::string error_of(const std::string& device, int expected_errno) {
+  DriverError error;
+  EXPECT_FALSE(Port::open({.name = "lan", .device = device}, test_pool(), error));
+  EXPECT_EQ(error.error, expected_errno) << error.message;
+  return error.message;
+}
+
+bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+
+TEST_F(VirtualDevices, ring_returns_what_was_sent) {
+  const auto port = open_port("net_ring0");
+  ASSERT_TRUE(port);
+  NetDevice& device = port->queue();
+  EXPECT_EQ(port->driver(), "net_ring");
+  EXPECT_EQ(port->kernel_interface(), "");
+  EXPECT_TRUE(device.is_link_up());
+  EXPECT_EQ(device.rx_interrupt_fd(), -1);
+  EXPECT_EQ(device.caps().mtu, 1500);
+  std::array<Packet, 16> packets;
+  for (std::uint32_t i = 0; i < 16; ++i) packets[i] = packet_of(test_pool(), test_frame(60, i));
+  ASSERT_EQ(device.tx_burst(packets), 16u);
+  for (const Packet& packet : packets) EXPECT_FALSE(packet);
+  std::array<Packet, 32> out;
+  ASSERT_EQ(device.rx_burst(out), 16u);
+  for (std::uint32_t i = 0; i < 16; ++i) {
+    EXPECT_EQ(octets_of(out[i]), test_frame(60, i));
+    EXPECT_EQ(out[i].meta().l4_checksum, Checksum::unknown);
+    EXPECT_FALSE(out[i].meta().has_vlan);
+  }
+}
+
+TEST_F(VirtualDevices, what_the_ring_refuses_stays_the_callers) {
+  const auto port = open_port("net_ring0");
+  ASSERT_TRUE(port);
+  std::vector<Packet> packets;
+  for (std::uint32_t i = 0; i < 1500; ++i) {
+    packets.push_back(packet_of(test_pool(), test_frame(60, i)));
+  }
+  const std::size_t taken = port->queue().tx_burst(packets);
+  EXPECT_LT(taken, 1500u);
+  for (std::size_t i = 0; i < packets.size(); ++i)
+    EXPECT_EQ(static_cast<bool>(packets[i]), i >= taken);
+  std::array<Packet, 32> out;
+  std::size_t received = 0;
+  while (const std::size_t n = port->queue().rx_burst(out)) {
+    received += n;
+    for (Packet& packet : out) packet.reset();
+  }
+  EXPECT_EQ(received, taken);
+}
+
+TEST_F(VirtualDevices, text_freed_while_in_the_ring_stays_readable) {
+  const auto port = open_port("net_ring0");
+  ASSERT_TRUE(port);
+  ASSERT_TRUE(port->queue().caps().tx_multi_segments);
+  const Octets payload = test_frame(1000, 7);
+  Text text = test_pool().allocate_text();
+  text.append(payload);
+  Packet packet = test_pool().allocate();
+  std::memset(packet.put(54), 1, 54);
+  PacketPool::chain(packet, test_pool().refer(*text.node(), 0, 1000));
+  ASSERT_EQ(port->queue().tx_burst(std::span(&packet, 1)), 1u);
+  text.reset();
+  std::array<Packet, 1> out;
+  ASSERT_EQ(port->queue().rx_burst(out), 1u);
+  Octets got(1000);
+  EXPECT_EQ(out[0].copy_out(54, got), 1000u);
+  EXPECT_EQ(got, payload);
+}
+
+TEST_F(VirtualDevices, null_takes_everything_and_gives_packets_without_end) {
+  const auto port = open_port("net_null0,size=128,copy=0");
+  ASSERT_TRUE(port);
+  std::array<Packet, 32> out;
+  EXPECT_EQ(port->queue().rx_burst(out), 32u);
+  EXPECT_EQ(out[0].size(), 128u);
+  EXPECT_EQ(port->queue().tx_burst(out), 32u);
+}
+
+TEST_F(VirtualDevices, null_without_receiving) {
+  const auto port = open_port("net_null0,no-rx=1");
+  ASSERT_TRUE(port);
+  std::array<Packet, 32> out;
+  EXPECT_EQ(port->queue().rx_burst(out), 0u);
+  Packet packet = packet_of(test_pool(), test_frame(60, 1));
+  EXPECT_EQ(port->queue().tx_burst(std::span(&packet, 1)), 1u);
+}
+
+TEST_F(VirtualDevices, a_queue_without_chains_gets_one_copied_segment) {
+  const auto port = open_port("net_ring0");
+  ASSERT_TRUE(port);
+  DeviceCaps poor = port->queue().caps();
+  poor.tx_multi_segments = false;
+  Queue queue(0, poor, test_pool(), RxInterrupt());  // the same device, seen as a poorer one
+  Rng rng(4);
+  const Octets frame = test_frame(1400, 3);
+  Packet chain = split_packet(test_pool(), rng, frame, 5);
+  ASSERT_EQ(queue.tx_burst(std::span(&chain, 1)), 1u);
+  EXPECT_EQ(queue.tx_copied(), 1u);
+  std::array<Packet, 4> out;
+  ASSERT_EQ(queue.rx_burst(out), 1u);
+  EXPECT_EQ(out[0].segments(), 1);
+  EXPECT_EQ(octets_of(out[0]), frame);
+}
+
+TEST_F(VirtualDevices, a_chain_too_long_to_copy_is_dropped_and_counted) {
+  const auto port = open_port("net_ring0");
+  ASSERT_TRUE(port);
+  DeviceCaps poor = port->queue().caps();
+  poor.tx_multi_segments = false;
+  Queue queue(0, poor, test_pool(), RxInterrupt());
+  std::array<Packet, 3> packets;
+  for (Packet& packet : packets) packet = packet_of(test_pool(), test_frame(1400, 1));
+  PacketPool::chain(packets[1], packet_of(test_pool(), test_frame(1400, 2)));
+  EXPECT_EQ(queue.tx_burst(packets), 3u);
+  EXPECT_EQ(queue.tx_dropped(), 1u);
+  std::array<Packet, 4> out;
+  EXPECT_EQ(queue.rx_burst(out), 2u);
+}
+
+TEST_F(VirtualDevices, without_packets_a_chain_waits_for_its_copy) {
+  const auto port = open_port("net_ring0");
+  ASSERT_TRUE(port);
+  DeviceCaps poor = port->queue().caps();
+  poor.tx_multi_segments = false;
+  Queue queue(0, poor, test_pool(), RxInterrupt());
+  Packet chain = packet_of(test_pool(), test_frame(600, 1));
+  PacketPool::chain(chain, packet_of(test_pool(), test_frame(600, 2)));
+  std::vector<Packet> taken;
+  while (Packet packet = test_pool().allocate_from_reserve()) taken.push_back(std::move(packet));
+  EXPECT_EQ(queue.tx_burst(std::span(&chain, 1)), 0u);
+  EXPECT_TRUE(chain);
+  taken.clear();
+  EXPECT_EQ(queue.tx_burst(std::span(&chain, 1)), 1u);
+  std::array<Packet, 4> out;
+  EXPECT_EQ(queue.rx_burst(out), 1u);
+}
+
+TEST_F(VirtualDevices, received_checksum_flags_are_told_apart) {
+  const auto port = open_port("net_ring0");
+  ASSERT_TRUE(port);
+  struct Case {
+    std::uint64_t flags;
+    Checksum ip, l4;
+  };
+  const Case cases[] = {
+      {RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD, Checksum::good, Checksum::good},
+      {RTE_MBUF_F_RX_IP_CKSUM_BAD | RTE_MBUF_F_RX_L4_CKSUM_BAD, Checksum::bad, Checksum::bad},
+      {RTE_MBUF_F_RX_IP_CKSUM_NONE | RTE_MBUF_F_RX_L4_CKSUM_NONE, Checksum::valid, Checksum::valid},
+      {RTE_MBUF_F_RX_IP_CKSUM_GOOD, Checksum::good, Checksum::unknown},
+  };
+  for (const Case& c : cases) {
+    Packet packet = packet_of(test_pool(), test_frame(60, 1));
+    packet.mbuf()->ol_flags |= c.flags | RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+    packet.mbuf()->vlan_tci = 77;
+    ASSERT_EQ(port->queue().tx_burst(std::span(&packet, 1)), 1u);
+    std::array<Packet, 1> out;
+    ASSERT_EQ(port->queue().rx_burst(out), 1u);
+    EXPECT_EQ(out[0].meta().ip_checksum, c.ip);
+    EXPECT_EQ(out[0].meta().l4_checksum, c.l4);
+    EXPECT_TRUE(out[0].meta().has_vlan);
+    EXPECT_EQ(out[0].meta().vlan_tci, 77);
+  }
+}
+
+TEST_F(VirtualDevices, pcap_writes_a_file_that_can_be_replayed) {
+  const std::string path = testing::TempDir() + "pollux-net-pcap-" + std::to_string(getpid());
+  {
+    const auto port = open_port("net_pcap0,tx_pcap=" + path);
+    ASSERT_TRUE(port);
+    Packet packet = packet_of(test_pool(), test_frame(100, 5));
+    ASSERT_EQ(port->queue().tx_burst(std::span(&packet, 1)), 1u);
+  }
+  {
+    const auto port = open_port("net_pcap0,rx_pcap=" + path);
+    ASSERT_TRUE(port);
+    std::array<Packet, 4> out;
+    ASSERT_EQ(port->queue().rx_burst(out), 1u);
+    EXPECT_EQ(octets_of(out[0]), test_frame(100, 5));
+    EXPECT_EQ(port->queue().rx_interrupt_fd(), -1);
+  }
+  unlink(path.c_str());
+}
+
+TEST_F(VirtualDevices, a_port_can_be_opened_again_after_it_was_closed) {
+  for (int i = 0; i < 5; ++i) {
+    const auto port = open_port("net_ring0");
+    ASSERT_TRUE(port);
+    Packet packet = packet_of(test_pool(), test_frame(60, 1));
+    EXPECT_EQ(port->queue().tx_burst(std::span(&packet, 1)), 1u);
+    std::array<Packet, 4> out;
+    EXPECT_EQ(port->queue().rx_burst(out), 1u);
+  }
+}
+
+TEST_F(VirtualDevices, errors_say_what_to_do) {
+  EXPECT_TRUE(has(error_of("net_nonsense0", ENODEV), "check the name"));
+  EXPECT_TRUE(has(error_of("net_null0,bogus=1", EIO), "its arguments"));
+  EXPECT_TRUE(has(error_of("0000:ff:1f.7", ENODEV), "lspci"));
+  EXPECT_TRUE(has(error_of("", ENODEV), "check the name"));
+  const auto port = open_port("net_null1");
+  ASSERT_TRUE(port);
+  EXPECT_TRUE(has(error_of("net_null1", EEXIST), "number it anew"));
+}
+
+}  // namespace
+}  // namespace pollux
