@@ -3,6 +3,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "pollux/pollux.h"
 #include "stack/api/blocking.h"
 #include "stack/api/errno_result.h"
@@ -14,15 +17,23 @@ namespace {
 constexpr int kMaxVector = 1024;                  // UIO_MAXIOV
 constexpr std::size_t kMaxTransfer = 0x7ffff000;  // MAX_RW_COUNT
 
-// The octets of all pieces. EINVAL: too many, or too long; EFAULT: a null piece.
-Result<std::size_t> length_of(const iovec* vector, std::size_t count) {
+// The octets of all pieces. EINVAL: too long.
+Result<std::size_t> length_of(std::span<const iovec> vector) {
   std::size_t length = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (!vector[i].iov_base && vector[i].iov_len != 0) return Errno::fault;
-    if (vector[i].iov_len > static_cast<std::size_t>(SSIZE_MAX) - length) return Errno::invalid;
-    length += vector[i].iov_len;
+  for (const iovec& piece : vector) {
+    if (piece.iov_len > static_cast<std::size_t>(SSIZE_MAX) - length) return Errno::invalid;
+    length += piece.iov_len;
   }
   return length;
+}
+
+// Of what is to be sent: EFAULT for a null piece. A receive learns that when it has something to
+// store, and with MSG_TRUNC a stream needs no memory at all.
+Result<std::size_t> length_to_send(std::span<const iovec> vector) {
+  for (const iovec& piece : vector) {
+    if (!piece.iov_base && piece.iov_len != 0) return Errno::fault;
+  }
+  return length_of(vector);
 }
 
 // What is left of a message once its first octets have been moved: a window on its pieces.
@@ -58,8 +69,10 @@ struct Mode {
   Duration limit;
 };
 
+// Urgent octets and queued errors are there or not: Linux never waits for them.
 bool may_block(const Socket& socket, int flags) {
-  return (flags & MSG_DONTWAIT) == 0 && (socket.status_flags() & O_NONBLOCK) == 0;
+  return (flags & (MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE)) == 0 &&
+         (socket.status_flags() & O_NONBLOCK) == 0;
 }
 
 // Linux: sock_rcvlowat(). How many octets a blocking receive waits for.
@@ -77,6 +90,7 @@ Result<std::size_t> try_receive(int fd, ReceiveMessage& message, std::size_t mov
     mode.may_block = may_block(socket, message.flags);
     mode.limit = socket.receive_timeout();
     mode.wanted = wanted_by(socket, message);
+    if (!mode.may_block) message.flags |= MSG_DONTWAIT;
     if (moved == 0) {
       const Result<std::size_t> n = socket.receive(message, now);
       mode.is_over = socket.is_receive_over();
@@ -102,8 +116,7 @@ Result<std::size_t> moved_or(std::size_t moved, Errno error) {
 
 Result<std::size_t> receive_blocking(int fd, ReceiveMessage& message, std::size_t moved,
                                      Mode mode) {
-  const bool urgent = (message.flags & MSG_OOB) != 0;
-  Waiter waiter(fd, urgent ? kPri : kIn);
+  Waiter waiter(fd, kIn);
   waiter.set_limit(mode.limit);
   for (;;) {
     if (!waiter) return moved_or(moved, Errno::bad_descriptor);
@@ -134,7 +147,7 @@ Result<std::size_t> receive(int fd, ReceiveMessage& message) {
 Result<std::size_t> try_send(int fd, const SendMessage& message, std::size_t moved, Mode& mode) {
   return in_socket(fd, [&](Socket& socket, Instant now) -> Result<std::size_t> {
     mode.is_stream = socket.is_stream();
-    mode.may_block = may_block(socket, message.flags);
+    mode.may_block = may_block(socket, message.flags & MSG_DONTWAIT);
     mode.limit = socket.send_timeout();
     if (moved == 0) return socket.send(message, now);
     const Remaining rest(message.vector, moved);
@@ -183,7 +196,7 @@ Result<std::size_t> send(int fd, const SendMessage& message) {
 
 Result<std::size_t> receive_vector(int fd, std::span<const iovec> vector, int flags,
                                    Endpoint* from) {
-  ASSIGN_OR_RETURN(const std::size_t length, length_of(vector.data(), vector.size()));
+  ASSIGN_OR_RETURN(const std::size_t length, length_of(vector));
   ReceiveMessage message{.vector = vector,
                          .length = std::min(length, kMaxTransfer),
                          .flags = flags,
@@ -197,7 +210,7 @@ Result<std::size_t> receive_vector(int fd, std::span<const iovec> vector, int fl
 
 Result<std::size_t> send_vector(int fd, std::span<const iovec> vector, int flags,
                                 const Endpoint* to) {
-  ASSIGN_OR_RETURN(const std::size_t length, length_of(vector.data(), vector.size()));
+  ASSIGN_OR_RETURN(const std::size_t length, length_to_send(vector));
   return send(fd, {.vector = vector,
                    .length = std::min(length, kMaxTransfer),
                    .flags = flags,
@@ -227,18 +240,23 @@ Result<int> family_of(int fd) {
   return socket->socket_type().family;
 }
 
-// A destination; AF_UNSPEC in an IPv4 socket counts as AF_INET (Linux: udp_sendmsg()).
-Result<Endpoint> destination(int family, const sockaddr* to, socklen_t length) {
-  if (family == AF_INET6 && length >= sizeof(sa_family_t) && to->sa_family == AF_INET)
-    family = AF_INET;
-  return to_endpoint(to, length, family);
+// A destination; a stream takes no notice of it. An IPv4 socket takes AF_UNSPEC for AF_INET, one of
+// IPv6 takes both families (Linux: udp_sendmsg(), udpv6_sendmsg()).
+Result<Endpoint> destination(const SocketType& type, const sockaddr* to, socklen_t length) {
+  if (type.type == SOCK_STREAM) return Endpoint{};
+  if (length > sizeof(sockaddr_storage)) return Errno::invalid;
+  sockaddr_storage given{};
+  std::memcpy(&given, to, length);
+  if (type.family == AF_INET && given.ss_family == AF_UNSPEC) given.ss_family = AF_INET;
+  const bool is_v4 = type.family == AF_INET || given.ss_family == AF_INET;
+  return to_endpoint(reinterpret_cast<const sockaddr*>(&given), length, is_v4 ? AF_INET : AF_INET6);
 }
 
 Result<std::size_t> receive_message(int fd, msghdr& header, int flags) {
   if (header.msg_iovlen > kMaxVector) return Errno::message_size;
   ASSIGN_OR_RETURN(const int family, family_of(fd));
   const std::span<const iovec> vector(header.msg_iov, header.msg_iovlen);
-  ASSIGN_OR_RETURN(const std::size_t length, length_of(vector.data(), vector.size()));
+  ASSIGN_OR_RETURN(const std::size_t length, length_of(vector));
   ReceiveMessage message{.vector = vector,
                          .length = std::min(length, kMaxTransfer),
                          .flags = flags,
@@ -261,14 +279,14 @@ Result<std::size_t> receive_message(int fd, msghdr& header, int flags) {
 
 Result<std::size_t> send_message(int fd, const msghdr& header, int flags) {
   if (header.msg_iovlen > kMaxVector) return Errno::message_size;
-  ASSIGN_OR_RETURN(const int family, family_of(fd));
+  ASSIGN_OR_RETURN(Socket* const socket, peek_socket(fd));
   Endpoint to;
   if (header.msg_name) {
     const auto* name = static_cast<const sockaddr*>(header.msg_name);
-    ASSIGN_OR_RETURN(to, destination(family, name, header.msg_namelen));
+    ASSIGN_OR_RETURN(to, destination(socket->socket_type(), name, header.msg_namelen));
   }
   const std::span<const iovec> vector(header.msg_iov, header.msg_iovlen);
-  ASSIGN_OR_RETURN(const std::size_t length, length_of(vector.data(), vector.size()));
+  ASSIGN_OR_RETURN(const std::size_t length, length_to_send(vector));
   return send(fd, {.vector = vector,
                    .length = std::min(length, kMaxTransfer),
                    .flags = flags,
@@ -302,7 +320,9 @@ ssize_t plx_readv(int fd, const iovec* vector, int count) {
     return on_kernel(fd, [&](int kernel) { return ::readv(kernel, vector, count); });
   if (count < 0 || count > kMaxVector) return fail(Errno::invalid);
   if (!vector && count != 0) return fail(Errno::fault);
-  return to_return(receive_vector(fd, {vector, static_cast<std::size_t>(count)}, 0, nullptr));
+  const std::span<const iovec> pieces(vector, static_cast<std::size_t>(count));
+  if (const Result<std::size_t> n = length_of(pieces); !n || *n == 0) return to_return(n);
+  return to_return(receive_vector(fd, pieces, 0, nullptr));
 }
 
 ssize_t plx_writev(int fd, const iovec* vector, int count) {
@@ -347,9 +367,9 @@ ssize_t plx_send(int fd, const void* buffer, size_t length, int flags) {
 ssize_t plx_sendto(int fd, const void* buffer, size_t length, int flags, const sockaddr* to,
                    socklen_t to_length) {
   if (!to) return plx_send(fd, buffer, length, flags);
-  const Result<int> family = family_of(fd);
-  if (!family) return fail(family.error());
-  const Result<Endpoint> endpoint = destination(*family, to, to_length);
+  const Result<Socket*> socket = peek_socket(fd);
+  if (!socket) return fail(socket.error());
+  const Result<Endpoint> endpoint = destination((*socket)->socket_type(), to, to_length);
   if (!endpoint) return fail(endpoint.error());
   const iovec piece{const_cast<void*>(buffer), length};
   return to_return(send_vector(fd, {&piece, 1}, flags, &*endpoint));

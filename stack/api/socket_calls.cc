@@ -1,5 +1,8 @@
 // socket_calls.cc - socket(2) to getsockopt(2): everything but moving data.
+#include <netinet/in.h>
 #include <sys/socket.h>
+
+#include <cstring>
 
 #include "pollux/pollux.h"
 #include "stack/api/blocking.h"
@@ -17,6 +20,18 @@ Result<int> install(Socket* socket, int flags) {
   const Result<int> number = host()->fds().install(socket, (flags & SOCK_CLOEXEC) != 0);
   if (!number) socket->put();
   return number;
+}
+
+// bind(2) has always taken an address of all zeros without its family. Linux: __inet_bind().
+Result<Endpoint> to_local(const sockaddr* address, socklen_t length, int family) {
+  sockaddr_in in{};
+  if (address && family == AF_INET && length >= sizeof in) {
+    std::memcpy(&in, address, sizeof in);
+    const bool is_any = in.sin_addr.s_addr == htonl(INADDR_ANY);
+    if (in.sin_family == AF_UNSPEC && is_any)
+      return Endpoint{IpAddress::any_v4(), ntohs(in.sin_port)};
+  }
+  return to_endpoint(address, length, family);
 }
 
 Result<int> open_socket(int domain, int type, int protocol) {
@@ -73,9 +88,10 @@ Result<Accepting> accept_blocking(int fd) {
 }
 
 Result<int> accept_connection(int fd, sockaddr* address, socklen_t* length, int flags) {
+  const Result<Socket*> listening = peek_socket(fd);
+  if (!listening && listening.error() == Errno::bad_descriptor) return listening.error();
   if ((flags & ~kCreationFlags) != 0) return Errno::invalid;
-  ASSIGN_OR_RETURN(Socket* const listening, peek_socket(fd));
-  static_cast<void>(listening);
+  if (!listening) return listening.error();
   if (!has_free_number()) return Errno::process_files;
   ASSIGN_OR_RETURN(const Accepting accepted, accept_blocking(fd));
   if (const auto stored = store_endpoint(accepted.peer, accepted.family, address, length);
@@ -109,6 +125,7 @@ Result<void> connect_blocking(int fd, const sockaddr* address, socklen_t length)
            (connected.error() == Errno::in_progress || connected.error() == Errno::already);
   };
   if (!in_progress()) return connected;
+  const Errno unfinished = connected.error();
   if (!may_block) {
     if (connected.error() == Errno::in_progress) return connected;
     poll_once(fd);  // it may be over by now
@@ -119,7 +136,7 @@ Result<void> connect_blocking(int fd, const sockaddr* address, socklen_t length)
   while (in_progress()) {
     if (!waiter) return Errno::bad_descriptor;
     const Result<PollEvents> ready = waiter.wait();
-    if (!ready) return ready.error() == Errno::again ? Errno::in_progress : ready.error();
+    if (!ready) return ready.error() == Errno::again ? unfinished : ready.error();
     connected = try_connect(fd, address, length, may_block, limit);
   }
   return connected;
@@ -178,8 +195,7 @@ int plx_socket(int domain, int type, int protocol) {
 
 int plx_bind(int fd, const sockaddr* address, socklen_t length) {
   return to_return(in_socket(fd, [&](Socket& socket, Instant now) -> Result<void> {
-    ASSIGN_OR_RETURN(const Endpoint local,
-                     to_endpoint(address, length, socket.socket_type().family));
+    ASSIGN_OR_RETURN(const Endpoint local, to_local(address, length, socket.socket_type().family));
     return socket.bind(local, now);
   }));
 }
