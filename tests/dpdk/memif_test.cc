@@ -6,6 +6,8 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
+#include <filesystem>
+
 #include "drivers/dpdk/memif_queue.h"
 #include "tests/dpdk/device_support.h"
 
@@ -43,10 +45,10 @@ class Peer {
   Peer& operator=(const Peer&) = delete;
   ~Peer() { kill(); }
   void start() {
-    const char* program = std::getenv("POLLUX_MEMIF_PEER");
-    ASSERT_NE(program, nullptr) << "POLLUX_MEMIF_PEER names the peer program";
-    char* const arguments[] = {const_cast<char*>(program), device_.data(), delay_.data(), nullptr};
-    ASSERT_EQ(posix_spawn(&pid_, program, nullptr, nullptr, arguments, environ), 0);
+    std::string program = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+    program += "/dpdk-memif-peer";
+    char* const arguments[] = {program.data(), device_.data(), delay_.data(), nullptr};
+    ASSERT_EQ(posix_spawn(&pid_, program.c_str(), nullptr, nullptr, arguments, environ), 0);
   }
   void kill() {
     if (pid_ == 0) return;
