@@ -90,7 +90,8 @@ inline Octets octets_in(const Packet& packet) {
 class PacketTest : public ::testing::Test {
  protected:
   PacketTest() : before_(test_pool().available()) {}
-  void TearDown() override { EXPECT_EQ(test_pool().available(), before_) << "a packet leaked"; }
+  // Not TearDown(): what the fixture of a test holds is gone by now.
+  ~PacketTest() override { EXPECT_EQ(test_pool().available(), before_) << "a packet leaked"; }
 
  private:
   std::uint32_t before_;
