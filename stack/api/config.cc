@@ -2,6 +2,7 @@
 #include "stack/api/config.h"
 
 #define TOML_EXCEPTIONS 0
+#define TOML_HEADER_ONLY 1  // the packaged library is built with exceptions
 #include <fmt/format.h>
 #include <toml++/toml.h>
 

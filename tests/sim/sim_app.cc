@@ -6,7 +6,7 @@
 
 #include <array>
 
-#include "drivers/dpdk/eal.h"
+#include "stack/core/inside.h"
 
 namespace pollux::sim {
 namespace {
@@ -19,20 +19,6 @@ std::byte octet_at(std::uint16_t port, bool to_server, std::uint64_t offset) {
   const std::uint64_t mixed = (offset + port * 1000003u + (to_server ? 7 : 0)) * 0x9e3779b97f4a7c15;
   return static_cast<std::byte>(mixed >> 56);
 }
-
-// Everything the program asks of the sockets happens inside the stack.
-class InHost {
- public:
-  explicit InHost(Host& host, Instant now)
-      : host_(host), now_(now), entered_(host.stack().entry()), lcore_(host.stack().lcore()) {}
-  ~InHost() { host_.stack().finish_call(now_); }
-
- private:
-  Host& host_;
-  Instant now_;
-  Entered entered_;
-  LcoreScope lcore_;
-};
 
 // The simulation polls; a wait of the program only looks.
 class LookOnly final : public PollContext {
@@ -159,7 +145,7 @@ void App::watch(Socket& socket, const StreamPlan* plan, std::uint64_t data) {
 void App::listen(const StreamPlan& plan) {
   Socket* socket = nullptr;
   {
-    InHost inside(host_, clock_.now());
+    Inside inside(host_.stack());
     const Result<Socket*> made =
         create_socket(host_.stack().world(), {AF_INET, SOCK_STREAM, IPPROTO_TCP});
     CHECK(made.ok());
@@ -174,7 +160,7 @@ void App::listen(const StreamPlan& plan) {
 void App::connect(const StreamPlan& plan, const IpAddress& server) {
   Socket* socket = nullptr;
   {
-    InHost inside(host_, clock_.now());
+    Inside inside(host_.stack());
     const Result<Socket*> made =
         create_socket(host_.stack().world(), {AF_INET, SOCK_STREAM, IPPROTO_TCP});
     CHECK(made.ok());
@@ -190,7 +176,7 @@ void App::accept_all(const Listening& listening) {
   for (;;) {
     Socket* socket = nullptr;
     {
-      InHost inside(host_, clock_.now());
+      Inside inside(host_.stack());
       const Result<Socket*> accepted = listening.socket->accept(clock_.now());
       if (!accepted) return;
       socket = *accepted;
@@ -212,12 +198,12 @@ void App::act() {
       accept_all(listening_[event.data.u64 & ~kListenerBit]);
       continue;
     }
-    InHost inside(host_, clock_.now());
+    Inside inside(host_.stack());
     ends_[event.data.u64]->act(clock_.now(), rng_);
   }
   for (auto& end : ends_) {
     if (!end->wants_attention()) continue;
-    InHost inside(host_, clock_.now());
+    Inside inside(host_.stack());
     end->act(clock_.now(), rng_);
   }
   release_finished();
@@ -231,7 +217,7 @@ void App::check_oracle(std::span<const epoll_event> events) {
     if (!end.socket() || end.plan().edge) continue;
     PollEvents ready;
     {
-      InHost inside(host_, clock_.now());
+      Inside inside(host_.stack());
       ready =
           end.socket()->poll() & PollEvents(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP);
     }

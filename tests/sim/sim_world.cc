@@ -4,7 +4,7 @@
 #include <array>
 #include <string>
 
-#include "drivers/dpdk/eal.h"
+#include "stack/core/inside.h"
 
 namespace pollux::sim {
 namespace {
@@ -36,7 +36,7 @@ T drawn(Rng& rng) {
 
 }  // namespace
 
-Host::Host(const Config& config, unsigned number, std::uint64_t seed, Instant now)
+Host::Host(const Config& config, unsigned number, std::uint64_t seed, Clock& clock)
     : address_(IpAddress::v4(198, 18, 0, number)),
       mac_{2, 0, 0, 0, 0, static_cast<std::uint8_t>(number)},
       config_(config),
@@ -44,35 +44,34 @@ Host::Host(const Config& config, unsigned number, std::uint64_t seed, Instant no
   Rng rng(seed);
   ports_ = std::make_unique<tcp::Ports>(config.connections + config.listeners,
                                         drawn<tcp::HashKey>(rng), rng.next());
-  stack_ = std::make_unique<Stack>(config_, Stack::Parts{pool_, *ports_, number - 1}, rng.next(),
-                                   drawn<tcp::Secret>(rng), now);
+  stack_ = std::make_unique<Stack>(config_, Stack::Parts{pool_, *ports_, clock, number - 1}, rng.next(),
+                                   drawn<tcp::Secret>(rng));
 }
 
 Host::~Host() { end(); }
 
-void Host::connect_to(NetDevice& device, Instant now) {
+void Host::connect_to(NetDevice& device) {
   PortConfig port;
   port.name = "sim";
   port.addresses = {{address_, 24}};
-  stack_->add_interface(device, port, now);
+  stack_->add_interface(device, port);
 }
 
 void Host::end() { stack_.reset(); }
 
 SimWorld::SimWorld(std::uint64_t seed, const LinkParams& params, const Config& config)
     : rng_(seed),
-      a_(config, 1, rng_.next(), clock_.now()),
-      b_(config, 2, rng_.next(), clock_.now()),
+      a_(config, 1, rng_.next(), clock_),
+      b_(config, 2, rng_.next(), clock_),
       link_(params, {a_.mac(), a_.pool()}, {b_.mac(), b_.pool()}, rng_, clock_) {
-  a_.connect_to(link_.a(), clock_.now());
-  b_.connect_to(link_.b(), clock_.now());
+  a_.connect_to(link_.a());
+  b_.connect_to(link_.b());
 }
 
 void SimWorld::poll() {
   for (Host* host : {&a_, &b_}) {
-    Entered entered(host->stack().entry());
-    LcoreScope lcore(host->stack().lcore());
-    host->stack().poll(kBurst, clock_.now());
+    Inside inside(host->stack());
+    host->stack().poll(kBurst, inside.now());
   }
 }
 

@@ -14,13 +14,13 @@ namespace pollux::sim {
 // One machine. Its application is whoever calls its sockets between steps.
 class Host {
  public:
-  Host(const Config& config, unsigned number, std::uint64_t seed, Instant now);
+  Host(const Config& config, unsigned number, std::uint64_t seed, Clock& clock);
   ~Host();
   Stack& stack() { return *stack_; }
   PacketPool& pool() { return pool_; }
   IpAddress address() const { return address_; }
   MacAddress mac() const { return mac_; }
-  void connect_to(NetDevice& device, Instant now);
+  void connect_to(NetDevice& device);
   // Gives up the stack; then every packet must be back in the pool.
   void end();
 
