@@ -74,7 +74,7 @@ TEST_F(BookkeepingTest, text_of_every_size_arrives_whole) {
   Connection* out = connect(80);
   Connection* in = accepted(*listener);
   std::string sent, received;
-  for (const std::size_t size : {1, 63, 64, 255, 256, 257, 1447, 1448, 1449, 4000, 10000}) {
+  for (const std::size_t size : {1u, 63u, 64u, 255u, 256u, 257u, 1448u, 1449u, 4000u, 10000u}) {
     std::string text(size, '\0');
     for (char& c : text) c = static_cast<char>(server->rng.next());
     ASSERT_TRUE(out->send(bytes_of(text), {}, now).ok());
@@ -147,6 +147,7 @@ TEST_F(BookkeepingTest, too_many_half_open_children_are_dropped_and_counted) {
   EXPECT_FALSE(listener->take_readable());
 }
 
+// MUST-11.
 TEST_F(BookkeepingTest, must_11_rst_in_syn_received_removes_the_child_silently) {
   Listener* listener = server->listen(80, 4);
   const FourTuple tuple = from_port(1000, 80);
@@ -181,6 +182,36 @@ TEST_F(BookkeepingTest, a_connection_reset_before_accept_is_accepted) {
   EXPECT_EQ(server->tcp.connections(), 1u);
   server->tcp.release(*in, now);
   EXPECT_EQ(server->tcp.connections(), 0u);
+}
+
+// MUST-63: a SYN from ourselves, as nobody sends it.
+TEST_F(BookkeepingTest, a_syn_from_its_own_destination_is_ignored) {
+  Listener* listener = server->listen(80, 4);
+  const FourTuple land{.local = listener->local(), .remote = listener->local()};
+  server->tcp.segment_arrives_listen(*listener, land, syn(SeqNum(1)), 1500, now);
+  EXPECT_EQ(listener->half_open(), 0u);
+  EXPECT_FALSE(server->tcp.has_output());
+}
+
+// RFC 9293 3.10.7.2.
+TEST_F(BookkeepingTest, listen_answers_ack_with_rst_and_ignores_the_rest) {
+  Listener* listener = server->listen(80, 4);
+  const FourTuple tuple = from_port(1000, 80);
+  for (const Control control : {Control(RST), Control(FIN), RST | ACK, Control()}) {
+    Segment seg;
+    seg.ctl = control;
+    server->tcp.segment_arrives_listen(*listener, tuple, std::move(seg), 1500, now);
+  }
+  EXPECT_FALSE(server->tcp.has_output());
+  Segment ack;
+  ack.ctl = SYN | ACK;
+  ack.ack = SeqNum(77);
+  server->tcp.segment_arrives_listen(*listener, tuple, std::move(ack), 1500, now);
+  const auto reply = server->tcp.next_reply();
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->segment.ctl, Control(RST));
+  EXPECT_EQ(reply->segment.seq, SeqNum(77));
+  EXPECT_EQ(listener->half_open(), 0u);
 }
 
 TEST_F(BookkeepingTest, defer_accept_waits_for_text) {  // epoll-behaviours 16.72
@@ -256,6 +287,7 @@ TEST_F(BookkeepingTest, an_exact_listener_comes_before_the_wildcard) {
   EXPECT_EQ(server->tcp.find_listener(from_port(5, 80 + 1024)), nullptr);  // same bucket
 }
 
+// MUST-41.
 TEST_F(BookkeepingTest, must_41_a_second_listener_is_refused) {
   Listener* first = server->listen(80, 4);
   EXPECT_EQ(server->ports.bind({server->address, 80}, {}).error(), Errno::address_in_use);
@@ -277,6 +309,7 @@ TEST_F(BookkeepingTest, listeners_with_reuse_port_share_the_connections) {
   for (Listener* listener : listeners) EXPECT_NEAR(chosen[listener], 1000, 150);
 }
 
+// MUST-13.
 TEST_F(BookkeepingTest, must_13_time_wait_answers_the_fin_again_and_waits_anew) {
   Listener* listener = server->listen(80, 4);
   Connection* out = connect(80);
@@ -296,6 +329,7 @@ TEST_F(BookkeepingTest, must_13_time_wait_answers_the_fin_again_and_waits_anew) 
   EXPECT_GT(client->tcp.next_timeout(), expires);
 }
 
+// MAY-2.
 TEST_F(BookkeepingTest, may_2_a_new_syn_reopens_what_waits) {
   Listener* listener = server->listen(80, 4);
   Connection* out = connect(80);

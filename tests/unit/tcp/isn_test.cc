@@ -20,6 +20,7 @@ FourTuple tuple_of(std::uint32_t n) {
                      .port = static_cast<std::uint16_t>(1024 + n % 50000)}};
 }
 
+// MUST-8.
 TEST(Isn, must_8_grows_by_one_every_4_us_for_one_tuple) {
   const FourTuple tuple = tuple_of(7);
   const SeqNum first = initial_sequence_number(tuple, kKey, Instant::from_ns(0));
@@ -36,6 +37,7 @@ TEST(Isn, goes_round_the_circle_with_the_clock) {
             initial_sequence_number(tuple, kKey, Instant() + circle));
 }
 
+// MUST-9.
 TEST(Isn, must_9_another_secret_gives_another_number) {
   int same = 0;
   for (std::uint32_t n = 0; n < 1000; ++n) {

@@ -151,6 +151,7 @@ TEST_F(TcpTest, what_is_encoded_is_decoded_again) {
   }
 }
 
+// MUST-2.
 TEST_F(TcpTest, must_2_every_packet_bears_its_checksum) {
   Rng rng(43);
   for (int i = 0; i < 1000; ++i) {
@@ -165,6 +166,7 @@ TEST_F(TcpTest, must_2_every_packet_bears_its_checksum) {
   }
 }
 
+// MUST-3.
 TEST_F(TcpTest, must_3_any_octet_that_changed_is_noticed) {
   const std::vector<std::byte> good = raw(5, 20 + 37);
   ASSERT_TRUE(host_.tcp.decode(carrier(), packet_of(good)).ok());
@@ -195,6 +197,7 @@ TEST_F(TcpTest, what_the_device_knows_of_the_checksum_is_believed) {
   EXPECT_EQ(drop_of(std::move(packet)), Drop::bad_checksum);
 }
 
+// MUST-7.
 TEST_F(TcpTest, must_7_malformed_headers_are_dropped_by_name) {
   for (std::size_t size = 1; size < 20; ++size) {
     EXPECT_EQ(drop_of(packet_of(std::vector<std::byte>(size))), Drop::too_short);
@@ -208,6 +211,7 @@ TEST_F(TcpTest, must_7_malformed_headers_are_dropped_by_name) {
   }
 }
 
+// MUST-57.
 TEST_F(TcpTest, must_57_broadcast_is_dropped) {
   Carrier broadcast = carrier();
   broadcast.is_broadcast = true;
@@ -328,7 +332,7 @@ class TcpTextTest : public TcpHosts {
 TEST_F(TcpTextTest, every_length_has_its_text_and_checksum) {
   Connection* out = established();
   out->options().no_delay = true;
-  for (const std::size_t size : {1, 2, 3, 64, 255, 256, 257, 511, 1000, 1447, 1448}) {
+  for (const std::size_t size : {1u, 2u, 3u, 64u, 255u, 256u, 257u, 1000u, 1447u, 1448u}) {
     const std::string text = random_text(size);
     ASSERT_TRUE(out->send(bytes_of(text), {}, now).ok());
     Packet packet = next_packet(*out, {});

@@ -44,6 +44,7 @@ TEST(TimeWait, rfc_1337_rst_is_ignored_wherever_it_stands) {
   }
 }
 
+// MUST-13.
 TEST(TimeWait, must_13_the_peers_fin_again_restarts_2_msl) {
   EXPECT_EQ(segment_arrives(time_wait(), segment(kRcvNxt - 1, FIN | ACK), kNow),
             TimeWaitVerdict::restart);
