@@ -52,7 +52,7 @@ class FdTable {
   // EBADF if not open. Drops the number's reference, so it may end the file.
   Result<void> close(int number);
   // With a reference; empty: EBADF.
-  [[gnu::no_sanitize("vptr")]] FileRef get(int number) const;
+  __attribute__((no_sanitize("vptr"))) FileRef get(int number) const;
   // Without a reference: valid only while the caller has entered the file's stack and rechecked
   // with another peek() that the number still refers to it. Null: EBADF.
   File* peek(int number) const;

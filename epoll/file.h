@@ -56,7 +56,7 @@ class File {
   void get() { count().fetch_add(1, std::memory_order_relaxed); }
   // Also of a file that is gone, whose slot is free or being given out: the count is all it
   // touches.
-  [[gnu::no_sanitize("vptr")]] bool get_unless_zero();
+  __attribute__((no_sanitize("vptr"))) bool get_unless_zero();
   // The last one makes the file leave every set, then calls on_last_close(): call it with nothing
   // entered or locked.
   void put();

@@ -302,6 +302,25 @@ TEST_F(EpollTest, epoll_11_1_11_2_watches_are_counted_over_all_sets_and_given_ba
   EXPECT_EQ(EventPoll::watches_used(), 0u);
 }
 
+TEST_F(EpollTest, single_mode_from_add_to_close) {
+  EventPoll::configure({.threads = ThreadMode::single});
+  EventPoll& outer = new_set();
+  EventPoll& inner = new_set();
+  FakeFile a, b(kIn);
+  ASSERT_EQ(add(outer, inner, 'I', EPOLLIN), 0);
+  ASSERT_EQ(add(inner, a, 'A', EPOLLIN), 0);
+  ASSERT_EQ(add(outer, b, 'B', EPOLLIN | EPOLLONESHOT), 0);
+  EXPECT_EQ(letters(outer), "B");
+  context.at(Duration::ms(1), [&] { a.data_arrives(); });
+  EXPECT_EQ(letters(outer, 8, Duration::ms(10)), "I");
+  EXPECT_EQ(letters(inner), "A");
+  ASSERT_EQ(mod(outer, b, 'B', EPOLLIN), 0);
+  EXPECT_EQ(letters(outer), "IB");
+  close(inner);
+  ASSERT_EQ(del(outer, b, 'B'), 0);
+  EXPECT_EQ(EventPoll::watches_used(), 0u);
+}
+
 TEST_F(EpollTest, single_mode_refuses_what_belongs_to_another_thread) {
   EventPoll::configure({.threads = ThreadMode::single});
   EventPoll& set = new_set();
