@@ -45,7 +45,7 @@ Checksum l4_checksum(std::uint64_t flags) {
 void note_received(Packet& packet) {
   const rte_mbuf& mbuf = *packet.mbuf();
   const std::uint64_t flags = mbuf.ol_flags & kRxFlags;
-  if (flags == 0) {
+  if (flags == 0) [[likely]] {
     packet.meta() = kNothingKnown;
     return;
   }
@@ -57,7 +57,11 @@ void note_received(Packet& packet) {
 }  // namespace
 
 Queue::Queue(std::uint16_t port, const DeviceCaps& caps, PacketPool& pool, RxInterrupt interrupt)
-    : caps_(caps), pool_(pool), interrupt_(std::move(interrupt)), port_(port) {}
+    : caps_(caps),
+      pool_(pool),
+      interrupt_(std::move(interrupt)),
+      port_(port),
+      takes_all_(caps.tx_multi_segments && !caps.tx_vlan_insert) {}
 
 std::size_t Queue::rx_burst(std::span<Packet> out) {
   const auto wanted = static_cast<std::uint16_t>(std::min(out.size(), kMaxBurst));
@@ -74,7 +78,7 @@ std::size_t Queue::tx_burst(std::span<Packet> packets) {
     const Ready ready = make_ready(rest);
     const std::size_t sent = rte_eth_tx_burst(port_, 0, mbufs_of(rest.data()),
                                               static_cast<std::uint16_t>(ready.packets));
-    for (std::size_t i = 0; i < sent; ++i) rest[i].release();
+    std::fill_n(mbufs_of(rest.data()), sent, nullptr);  // theirs now: forgotten, not freed
     done += sent;
     if (sent < ready.packets || ready.next == Fit::no_memory) break;
     if (ready.next == Fit::never) {
@@ -87,16 +91,17 @@ std::size_t Queue::tx_burst(std::span<Packet> packets) {
 
 // Doing this again to a packet that was refused meanwhile changes nothing.
 Queue::Ready Queue::make_ready(std::span<Packet> packets) {
-  Ready ready{0, Fit::ready};
-  bool asks_device = false;
-  while (ready.packets < packets.size()) {
-    Packet& packet = packets[ready.packets];
-    ready.next = fit(packet);
-    if (ready.next != Fit::ready) break;
-    asks_device |= (packet.mbuf()->ol_flags & RTE_MBUF_F_TX_OFFLOAD_MASK) != 0;
-    ++ready.packets;
+  Ready ready{packets.size(), Fit::ready};
+  if (!takes_all_) {
+    ready.packets = 0;
+    while (ready.packets < packets.size() && ready.next == Fit::ready) {
+      ready.next = fit(packets[ready.packets]);
+      if (ready.next == Fit::ready) ++ready.packets;
+    }
   }
-  if (!asks_device) return ready;
+  std::uint64_t flags = 0;
+  for (const Packet& packet : packets.first(ready.packets)) flags |= packet.mbuf()->ol_flags;
+  if ((flags & RTE_MBUF_F_TX_OFFLOAD_MASK) == 0) return ready;
   // Drivers put the pseudo-header's sum as their hardware wants it, and name what it cannot do.
   const auto n = static_cast<std::uint16_t>(ready.packets);
   const std::size_t good = rte_eth_tx_prepare(port_, 0, mbufs_of(packets.data()), n);

@@ -44,6 +44,7 @@ class Queue : public NetDevice {
   std::uint64_t tx_dropped_ = 0;
   std::uint64_t tx_copied_ = 0;
   std::uint16_t port_;
+  bool takes_all_;  // any packet is ready for the device as it is
 };
 
 }  // namespace pollux
