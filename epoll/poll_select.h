@@ -35,18 +35,6 @@ struct SelectSets {
 };
 Result<int> select_files(FdTable& table, int n, SelectSets sets, const Blocking& how);
 
-// The same with the members of Blocking one by one.
-template <typename... How>
-requires(sizeof...(How) == 4) Result<int> poll_files(FdTable& table, std::span<pollfd> fds,
-                                                     How&&... how) {
-  return poll_files(table, fds, Blocking{how...});
-}
-template <typename... How>
-requires(sizeof...(How) == 4) Result<int> select_files(FdTable& table, int n, SelectSets sets,
-                                                       How&&... how) {
-  return select_files(table, n, sets, Blocking{how...});
-}
-
 // Blocks until one of `events`, ERR or HUP is ready on `file` (the caller holds a reference).
 // EAGAIN: the deadline passed. EINTR: a handler ran. For blocking read, write, accept and connect.
 Result<PollEvents> wait_for(File& file, PollEvents events, Instant deadline, PollContext& context,
