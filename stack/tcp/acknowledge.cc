@@ -127,9 +127,11 @@ void Connection::enter_recovery() {
   pend();
 }
 
-// RFC 9293 3.10.7.4. SND.WL2 =< SEG.ACK holds always: it was SND.UNA once. True if it changed.
-bool Connection::update_send_window(const Segment& seg) {
-  if (snd_.wl1 > seg.seq) return false;
+// RFC 9293 3.10.7.4. SND.WL2 =< SEG.ACK holds always: it was SND.UNA once. Deviation: a segment that
+// acknowledges something new is new whatever its SEQ, as Linux has it; a retransmission would leave
+// the old window standing at a later place. True if the window changed.
+bool Connection::update_send_window(const Segment& seg, bool is_new) {
+  if (!is_new && snd_.wl1 > seg.seq) return false;
   const std::uint32_t wnd = seg.wnd << snd_scale_;
   const bool has_moved = wnd != snd_.wnd;
   snd_.wl1 = seg.seq;

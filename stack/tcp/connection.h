@@ -172,7 +172,7 @@ class Connection : public PendingHook {
   std::uint32_t note_sack(const Segment& seg);
   void note_duplicate_ack(const Segment& seg, std::uint32_t sacked, bool window_moved);
   void enter_recovery();
-  bool update_send_window(const Segment& seg);
+  bool update_send_window(const Segment& seg, bool is_new);
   bool fin_acknowledged(Instant now);
   void release_scoreboard();
   std::uint32_t pipe() const;

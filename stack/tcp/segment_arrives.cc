@@ -182,7 +182,7 @@ bool Connection::check_ack(const Segment& seg, Instant now) {
   const std::uint32_t sacked = note_sack(seg);
   const bool is_new = age < 0;
   if (is_new) acknowledge(seg, now);
-  const bool window_moved = update_send_window(seg);
+  const bool window_moved = update_send_window(seg, is_new);
   if (!is_new) note_duplicate_ack(seg, sacked, window_moved);
   if (is_new && sacked != 0) note_duplicate_ack(seg, sacked, true);
   return !is_new || !fin_acknowledged(now);
