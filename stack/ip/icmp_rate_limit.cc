@@ -44,6 +44,7 @@ void IcmpRateLimit::refill(Bucket& bucket, Instant now) {
   }
   draw(bucket);
   bucket.tokens = bucket.capacity;
+  bucket.refilled = now;
 }
 
 }  // namespace pollux

@@ -1,0 +1,80 @@
+// icmp_rate_limit_test.cc - bursts, pace, and budgets that do not tell of each other.
+#include "stack/ip/icmp_rate_limit.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace pollux {
+namespace {
+
+const IpAddress kPeer = IpAddress::v4(198, 18, 0, 2);
+
+class IcmpRateLimitTest : public ::testing::Test {
+ protected:
+  unsigned burst(IcmpRateLimit& limit, const IpAddress& peer) {
+    unsigned allowed = 0;
+    while (allowed < 1000 && limit.allow(peer, now)) ++allowed;
+    return allowed;
+  }
+  Rng rng{1};
+  Instant now = Instant::from_ns(0) + Duration::seconds(1000);
+};
+
+TEST_F(IcmpRateLimitTest, burst_is_random_between_once_and_twice) {
+  std::set<unsigned> seen;
+  for (int i = 0; i < 100; ++i) {
+    IcmpRateLimit limit({}, rng);
+    const unsigned allowed = burst(limit, kPeer);
+    EXPECT_GE(allowed, 6u);
+    EXPECT_LE(allowed, 12u);
+    seen.insert(allowed);
+  }
+  EXPECT_GE(seen.size(), 5u);
+}
+
+TEST_F(IcmpRateLimitTest, pace_is_one_a_second_on_average) {
+  IcmpRateLimit limit({}, rng);
+  burst(limit, kPeer);
+  unsigned allowed = 0;
+  for (int i = 0; i < 100000; ++i) {
+    now = now + Duration::ms(10);
+    allowed += limit.allow(kPeer, now);
+  }
+  EXPECT_GT(allowed, 600u);  // 1,000 s, at 0.5 to 1.5 s each
+  EXPECT_LT(allowed, 2100u);
+}
+
+TEST_F(IcmpRateLimitTest, quiet_time_fills_it_to_its_size_only) {
+  IcmpRateLimit limit({}, rng);
+  for (int i = 0; i < 20; ++i) {
+    burst(limit, kPeer);
+    now = now + Duration::seconds(3600);
+    const unsigned allowed = burst(limit, kPeer);
+    EXPECT_GE(allowed, 6u);
+    EXPECT_LE(allowed, 12u);
+  }
+}
+
+TEST_F(IcmpRateLimitTest, destinations_do_not_share) {  // icmp-rate: CVE-2020-25705
+  IcmpRateLimit limit({}, rng);
+  unsigned untouched = 0;
+  for (unsigned i = 0; i < 50; ++i) burst(limit, IpAddress::v4(198, 18, 1, i));
+  for (unsigned i = 0; i < 50; ++i) untouched += burst(limit, IpAddress::v4(198, 18, 2, i)) >= 6;
+  EXPECT_GE(untouched, 40u);  // 50 of 1,024 buckets are empty: about 2.5 share one
+}
+
+TEST_F(IcmpRateLimitTest, who_shares_a_bucket_depends_on_the_key) {
+  unsigned shared = 0;
+  const IpAddress other = IpAddress::v4(198, 18, 0, 3);
+  for (int i = 0; i < 3000; ++i) {
+    IcmpRateLimit limit({.buckets = 64}, rng);
+    burst(limit, kPeer);
+    shared += !limit.allow(other, now);
+  }
+  EXPECT_GT(shared, 10u);
+  EXPECT_LT(shared, 120u);  // 1 in 64: 47
+}
+
+}  // namespace
+}  // namespace pollux
