@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <span>
 
@@ -17,15 +18,19 @@ namespace {
 
 // Text up to this many octets is copied behind the header: cheaper than a second mbuf (40 ns).
 constexpr std::uint32_t kCopyLimit = 256;
-// Pieces asked of a connection at a time; a segment may need several rounds.
-constexpr std::size_t kPieces = 32;
 
+// As wire::pseudo_header_sum() (a test compares), without asking which family: the prefix of a
+// mapped address sums up to 0xffff, which is nothing to a one's-complement sum. 3 ns instead of 12.
 std::uint16_t pseudo_sum(const IpAddress& source, const IpAddress& destination,
                          std::uint32_t length) {
-  return wire::pseudo_header_sum({.source = source,
-                                  .destination = destination,
-                                  .protocol = wire::kProtocolTcp,
-                                  .length = length});
+  std::array<std::uint32_t, 8> words;
+  std::memcpy(words.data(), source.octets().data(), 16);
+  std::memcpy(words.data() + 4, destination.octets().data(), 16);
+  std::uint64_t sum = 0;
+  for (const std::uint32_t word : words) sum += word;
+  const std::uint16_t addresses = wire::fold(sum);
+  const be16 in_wire_order = std::bit_cast<be16>(addresses);
+  return wire::fold(std::uint64_t{in_wire_order} + wire::kProtocolTcp + length);
 }
 
 bool is_checksum_right(const Carrier& carrier, const Packet& packet) {
@@ -52,35 +57,49 @@ Segment to_segment(const wire::TcpHeader& header, std::uint16_t header_length) {
   seg.wnd = header.window;
   seg.up = header.urgent_pointer;
   seg.ctl = Control(header.control);
-  if (header_length > sizeof header) {
-    const auto* options = reinterpret_cast<const std::byte*>(&header + 1);
-    seg.options =
-        wire::parse_tcp_options({options, header_length - sizeof header}, seg.ctl.has(SYN));
-  }
+  if (header_length == sizeof header) return seg;
+  const auto* options = reinterpret_cast<const std::byte*>(&header + 1);
+  seg.options = wire::parse_tcp_options({options, header_length - sizeof header}, seg.ctl.has(SYN));
   return seg;
 }
 
-// Writes header and options at `out`; the checksum field is 0.
-void write_header(std::byte* out, const FourTuple& tuple, const Segment& seg,
-                  std::uint16_t header_length) {
+// Writes `size` octets of options; returns their sum, not folded.
+std::uint64_t write_options(std::byte* out, const TcpOptions& options, std::size_t size) {
+  std::array<std::byte, wire::kTcpMaxOptions> octets;
+  wire::build_tcp_options(options, octets);
+  std::memcpy(out, octets.data(), size);
+  constexpr std::size_t kTimestampsSize = 12;
+  if (options.has_timestamps && !options.sack_permitted && size == kTimestampsSize) {
+    return 0x0101 + 0x080a + std::uint64_t{options.ts_val} + options.ts_ecr;
+  }
+  return wire::ones_sum({octets.data(), size});
+}
+
+// Writes header and options at `out`, the checksum field 0; returns their sum, not folded. It is
+// taken from the values: reading back with wide loads what narrow stores just wrote costs 15 ns.
+std::uint64_t write_header(std::byte* out, const FourTuple& tuple, const Segment& seg,
+                           std::uint16_t header_length) {
   auto* header = reinterpret_cast<wire::TcpHeader*>(out);
+  const std::uint32_t ack = seg.ctl.has(ACK) ? seg.ack.value() : 0;
+  const auto data_offset = static_cast<std::uint8_t>(header_length / 4 << 4);
   header->source_port = tuple.local.port;
   header->destination_port = tuple.remote.port;
   header->seq = seg.seq.value();
-  header->ack = seg.ctl.has(ACK) ? seg.ack.value() : 0;
-  header->data_offset = static_cast<std::uint8_t>(header_length / 4 << 4);
+  header->ack = ack;
+  header->data_offset = data_offset;
   header->control = seg.ctl.bits();
   header->window = static_cast<std::uint16_t>(seg.wnd);
   header->checksum = 0;
   header->urgent_pointer = seg.up;
-  if (header_length == sizeof *header) return;
-  std::array<std::byte, wire::kTcpMaxOptions> options;
-  wire::build_tcp_options(seg.options, options);
-  std::memcpy(out + sizeof *header, options.data(), header_length - sizeof *header);
+  const std::uint64_t sum = std::uint64_t{tuple.local.port} + tuple.remote.port + seg.seq.value() +
+                            ack + (data_offset << 8 | seg.ctl.bits()) + (seg.wnd & 0xffff) + seg.up;
+  if (header_length == sizeof *header) return sum;
+  return sum + write_options(out + sizeof *header, seg.options, header_length - sizeof *header);
 }
 
-// The text of a segment, piece by piece in order; `take(const TextPiece&)` says whether to go on.
-template <typename Take>
+// The text of a segment, in order and `kPieces` at a time; `take(const TextPiece&)` says whether to
+// go on.
+template <std::size_t kPieces, typename Take>
 bool for_each_piece(Connection& connection, const Segment& seg, Take&& take) {
   std::array<TextPiece, kPieces> pieces;
   std::uint32_t done = 0;
@@ -98,7 +117,7 @@ bool for_each_piece(Connection& connection, const Segment& seg, Take&& take) {
 
 // Copies the text to `out`; adds it to `sum` if that is not null, in the same pass.
 void copy_text(Connection& connection, const Segment& seg, std::byte* out, wire::Sum* sum) {
-  for_each_piece(connection, seg, [&](const TextPiece& piece) {
+  for_each_piece<2>(connection, seg, [&](const TextPiece& piece) {
     const ConstBytes octets(piece.node->data + piece.offset, piece.size);
     if (sum) {
       sum->add_folded(wire::copy_and_sum(out, octets), octets.size());
@@ -112,7 +131,7 @@ void copy_text(Connection& connection, const Segment& seg, std::byte* out, wire:
 
 // Chains the text behind `packet` by reference. False: no memory.
 bool attach_text(Connection& connection, const Segment& seg, Packet& packet, PacketPool& pool) {
-  return for_each_piece(connection, seg, [&](const TextPiece& piece) {
+  return for_each_piece<8>(connection, seg, [&](const TextPiece& piece) {
     Packet tail = pool.refer(*piece.node, piece.offset, piece.size);
     if (!tail) return false;
     PacketPool::chain(packet, std::move(tail));
@@ -121,7 +140,7 @@ bool attach_text(Connection& connection, const Segment& seg, Packet& packet, Pac
 }
 
 void add_text(Connection& connection, const Segment& seg, wire::Sum& sum) {
-  for_each_piece(connection, seg, [&](const TextPiece& piece) {
+  for_each_piece<8>(connection, seg, [&](const TextPiece& piece) {
     sum.add({piece.node->data + piece.offset, piece.size});
     return true;
   });
@@ -192,15 +211,15 @@ Encoded Tcp::encode_segment(const FourTuple& tuple, const Segment& seg, Connecti
     ++shared_.counters.tcp_no_memory;
     return encoded;
   }
-  write_header(octets, tuple, seg, header_length);
+  const std::uint64_t header_sum = write_header(octets, tuple, seg, header_length);
 
   const bool is_cut = seg.gso_size != 0 && seg.text_length > seg.gso_size;
   CHECK(!is_cut || context.segmentation_by_device);
   const bool by_device = context.checksum_by_device || is_cut;
   // A device that cuts adds the length of each piece itself.
-  wire::Sum sum(pseudo_sum(tuple.local.address, tuple.remote.address,
-                           is_cut ? 0 : header_length + seg.text_length));
-  if (!by_device) sum.add({octets, header_length});
+  const std::uint16_t pseudo = pseudo_sum(tuple.local.address, tuple.remote.address,
+                                          is_cut ? 0 : header_length + seg.text_length);
+  wire::Sum sum(by_device ? pseudo : pseudo + header_sum);
   if (copied != 0) copy_text(*connection, seg, octets + header_length, by_device ? nullptr : &sum);
   if (!by_device && !is_copied) add_text(*connection, seg, sum);
   reinterpret_cast<wire::TcpHeader*>(octets)->checksum = by_device ? sum.folded() : sum.checksum();
