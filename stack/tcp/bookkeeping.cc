@@ -50,13 +50,14 @@ Tcp::Tcp(const TcpConfig& config, const TcpLimits& limits, const Parts& parts, c
       replies_(limits.replies),
       wheel_(now) {}
 
-// Sockets are gone by then; what is left are orphans, half-open children and TIME-WAITs.
+// Sockets are gone by then; what is left are listeners, orphans, children and TIME-WAITs.
 Tcp::~Tcp() {
+  while (Listener* listener = demux_.any_listener()) close(*listener, Instant());
   demux_.for_each([this](Connection& connection) {
-    if (Listener* listener = connection.links.listener) listener->remove(connection.links);
     leave_demux(connection);
     connections_.destroy(&connection);
   });
+  while (Connection* connection = next_pending()) connections_.destroy(connection);
   while (TimeWait* time_wait = time_waits_.oldest()) remove_time_wait(*time_wait);
 }
 

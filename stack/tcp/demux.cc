@@ -89,6 +89,11 @@ Listener* Demux::choose(std::uint16_t port, const IpAddress& address, std::uint3
   return found;
 }
 
+Listener* Demux::any_listener() const {
+  const auto found = std::find_if(listeners_.begin(), listeners_.end(), [](auto* l) { return l; });
+  return found == listeners_.end() ? nullptr : *found;
+}
+
 void Demux::insert(Connection& connection) {
   Connection*& head = connections_[hash(connection.tuple()) >> connection_shift_];
   connection.links.hash_next = head;

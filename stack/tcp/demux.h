@@ -51,6 +51,7 @@ class Demux {
       }
     }
   }
+  Listener* any_listener() const;  // null: none is left
 
  private:
   static constexpr std::uint32_t kListenerBuckets = 1024;

@@ -425,6 +425,103 @@ TEST_F(BookkeepingTest, replies_are_bounded) {
   EXPECT_EQ(replies, 256u);
 }
 
+// Whatever programs and the wire do: in the end nothing is left of any connection.
+class BookkeepingLives : public BookkeepingTest, public ::testing::WithParamInterface<unsigned> {
+ protected:
+  static constexpr std::uint16_t kPort = 80;
+
+  void lose_some() {
+    for (Frame& frame : wire) {
+      if (rng_.chance(0.05)) frame.packet.reset();
+    }
+    std::erase_if(wire, [](const Frame& frame) { return !frame.packet; });
+  }
+  void exchange() {
+    client->flush(now, wire);
+    server->flush(now, wire);
+    lose_some();
+    deliver_all();
+  }
+  void tick(Duration time) {
+    now = now + time;
+    client->advance(now);
+    server->advance(now);
+  }
+  // One connection of `held` does something; it may be let go.
+  void act(TcpHost& host, std::vector<Connection*>& held) {
+    if (held.empty()) return;
+    const std::size_t i = rng_.below(held.size());
+    Connection& connection = *held[i];
+    if (rng_.chance(0.5)) {
+      (void)connection.send(bytes_of(std::string(rng_.below(3000), 'x')), {}, now);
+      (void)read_all(connection, now);
+      return;
+    }
+    if (rng_.chance(0.6)) return connection.shutdown_send(now);
+    rng_.chance(0.5) ? connection.close(now) : connection.abort(now);
+    host.tcp.release(connection, now);
+    held[i] = held.back();
+    held.pop_back();
+  }
+  void let_go(TcpHost& host, std::vector<Connection*>& held) {
+    for (Connection* connection : held) {
+      connection->close(now);
+      host.tcp.release(*connection, now);
+    }
+    held.clear();
+  }
+
+  Rng rng_{GetParam()};
+  std::vector<Connection*> outs_, ins_;
+};
+
+TEST_P(BookkeepingLives, end_with_nothing_left) {
+  Listener* listener = server->listen(kPort, 8);
+  PortUse* port = listener->port();
+  for (int step = 0; step < 3000; ++step) {
+    if (outs_.size() < 40 && rng_.chance(0.3)) {
+      outs_.push_back(client->connect({server->address, kPort}, now));
+    }
+    if (rng_.chance(0.3)) {
+      if (Result<Connection*> in = server->tcp.accept(*listener)) ins_.push_back(*in);
+    }
+    act(*client, outs_);
+    act(*server, ins_);
+    exchange();
+    tick(Duration::us(static_cast<std::int64_t>(rng_.below(20'000))));
+  }
+  server->tcp.close(*listener, now);
+  let_go(*client, outs_);
+  let_go(*server, ins_);
+  for (int step = 0; step < 40'000 && client->tcp.connections() + server->tcp.connections() != 0;
+       ++step) {
+    exchange();
+    tick(Duration::ms(50));
+  }
+  EXPECT_EQ(client->tcp.connections(), 0u);
+  EXPECT_EQ(server->tcp.connections(), 0u);
+  tick(Duration::seconds(61));
+  server->ports.release(*port);
+  EXPECT_EQ(client->tcp.time_waits() + server->tcp.time_waits(), 0u);
+  EXPECT_EQ(client->ports.used() + server->ports.used(), 0u);
+}
+INSTANTIATE_TEST_SUITE_P(Seeds, BookkeepingLives, ::testing::Range(1u, 31u));
+
+// Listeners, children and orphans of a world that ends at once; the pool must be full again.
+TEST_F(BookkeepingTest, a_world_may_end_in_the_middle_of_everything) {
+  Listener* listener = server->listen(80, 4);
+  connect(80);
+  connect(80);
+  Connection* orphan = accepted(*listener);
+  (void)orphan->send(bytes_of("never read"), {}, now);
+  orphan->close(now);
+  server->tcp.release(*orphan, now);
+  is_cut = true;
+  client->connect({server->address, 80}, now);
+  server->tcp.segment_arrives_listen(*listener, from_port(1000, 80), syn(SeqNum(1)), 1500, now);
+  EXPECT_EQ(server->tcp.connections(), 3u);
+}
+
 // Lazy timers: an idle connection costs no wake-up, a busy one no more than it must.
 TEST_F(BookkeepingTest, a_timer_that_moved_later_fires_early_and_does_nothing) {
   Listener* listener = server->listen(80, 4);
