@@ -139,6 +139,11 @@ class Socket : public File {
   // What the program's addresses mean here. An AF_INET6 socket's :: takes IPv4 too unless
   // IPV6_V6ONLY, so it is IPv4's wildcard inside. EADDRNOTAVAIL, EINVAL (v6only and mapped).
   Result<IpAddress> local_address(const IpAddress& given) const;
+  // Needs SO_BROADCAST; also 127.255.255.255, which Linux keeps among lo's broadcast addresses.
+  bool is_broadcast(const Route& route, const IpAddress& address) const {
+    const bool is_one = route.is_broadcast || world_->routes.is_broadcast(address);
+    return is_one && !address.is_multicast();
+  }
   // 0.0.0.0 and :: mean this host. ENETUNREACH.
   Result<Endpoint> remote_endpoint(const Endpoint& given, const IpAddress& bound) const;
 

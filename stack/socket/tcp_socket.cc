@@ -95,7 +95,7 @@ Result<void> TcpSocket::start_connect(const Endpoint& given, Instant now) {
   ASSIGN_OR_RETURN(const Endpoint remote, remote_endpoint(given, bound_));
   ASSIGN_OR_RETURN(const Route route, world_->routes.lookup(remote.address));
   // RFC 1122 4.2.3.10 (MUST-46).
-  if (route.is_broadcast) return Errno::network_unreachable;
+  if (route.is_broadcast || is_broadcast(route, remote.address)) return Errno::network_unreachable;
   const IpAddress source = bound_.is_unspecified() ? route.source : bound_;
   const tcp::ActiveOpen open{.tuple = {{source, port_ ? port_->port : std::uint16_t{0}}, remote},
                              .port = port_,

@@ -44,8 +44,7 @@ Result<void> UdpSocket::connect(const Endpoint& given, Instant) {
   RETURN_IF_ERROR(bind_if_unbound());
   ASSIGN_OR_RETURN(const Endpoint wanted, remote_endpoint(given, bound_));
   ASSIGN_OR_RETURN(const Route route, world_->routes.lookup(wanted.address));
-  const bool is_multicast = wanted.address.is_multicast();
-  if (route.is_broadcast && !is_multicast && !options_.has(SocketFlag::broadcast)) {
+  if (is_broadcast(route, wanted.address) && !options_.has(SocketFlag::broadcast)) {
     return Errno::access;
   }
   if (is_connected) table().disconnect(*this, bound_);

@@ -143,8 +143,7 @@ Result<UdpSocket::Way> UdpSocket::way_of(const SendMessage& message) const {
 
 Result<Route> UdpSocket::route_of(Way& way) const {
   ASSIGN_OR_RETURN(const Route route, world_->routes.lookup(way.remote.address));
-  const bool is_multicast = way.remote.address.is_multicast();
-  if (route.is_broadcast && !is_multicast && !options_.has(SocketFlag::broadcast)) {
+  if (is_broadcast(route, way.remote.address) && !options_.has(SocketFlag::broadcast)) {
     return Errno::access;
   }
   const bool has_source = !way.source.is_unspecified() && !way.source.is_multicast() &&

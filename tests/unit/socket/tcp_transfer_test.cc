@@ -1,0 +1,157 @@
+// tcp_transfer_test.cc - octets through a stream: flags, vectors, ends, errors, numbers asked for.
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include "tests/support/socket_world.h"
+
+namespace pollux {
+namespace {
+
+using testing_support::Held;
+using testing_support::Pair;
+
+class TcpTransfer : public testing_support::SocketWorld {
+ protected:
+  int ask(Held& s, unsigned long request) {
+    const auto n = in([&](Instant now) { return s->ioctl(request, now); });
+    return n.ok() ? *n : -static_cast<int>(n.error());
+  }
+};
+
+TEST_F(TcpTransfer, text_arrives_in_order_and_in_pieces) {
+  Pair pair = connected();
+  EXPECT_EQ(send(pair.client, "hello "), 6);
+  EXPECT_EQ(send(pair.client, "world"), 5);
+  EXPECT_EQ(ask(pair.server, FIONREAD), 11);
+  EXPECT_EQ(receive(pair.server, 8), "hello wo");
+  EXPECT_EQ(receive(pair.server, 8), "rld");
+  EXPECT_EQ(receive(pair.server, 8), errno_text(EAGAIN));
+}
+
+TEST_F(TcpTransfer, vectors_are_gathered_and_scattered) {
+  Pair pair = connected();
+  char a[] = "ab";
+  char b[] = "cde";
+  const iovec from[] = {{a, 2}, {nullptr, 0}, {b, 3}};
+  const SendMessage out{from, 5, 0, nullptr, {}};
+  EXPECT_EQ(*in([&](Instant now) { return pair.client->send(out, now); }), 5u);
+  char c[4] = {};
+  char d[4] = {};
+  const iovec to[] = {{c, 1}, {d, 4}};
+  ReceiveMessage message{to, 5, MSG_DONTWAIT, false, {}, false, 0, {}};
+  EXPECT_EQ(*in([&](Instant now) { return pair.server->receive(message, now); }), 5u);
+  EXPECT_EQ(std::string_view(c, 1), "a");
+  EXPECT_EQ(std::string_view(d, 4), "bcde");
+  EXPECT_FALSE(message.has_from);
+}
+
+TEST_F(TcpTransfer, peek_leaves_and_trunc_discards) {
+  Pair pair = connected();
+  EXPECT_EQ(send(pair.client, "abcdef"), 6);
+  EXPECT_EQ(receive(pair.server, 3, MSG_PEEK), "abc");
+  EXPECT_EQ(receive(pair.server, 3, MSG_PEEK), "abc");
+  const iovec nowhere{nullptr, 4};
+  ReceiveMessage message{{&nowhere, 1}, 4, MSG_TRUNC, false, {}, false, 0, {}};
+  EXPECT_EQ(*in([&](Instant now) { return pair.server->receive(message, now); }), 4u);
+  EXPECT_EQ(receive(pair.server), "ef");
+}
+
+TEST_F(TcpTransfer, a_null_buffer_faults_only_if_there_is_something_to_store) {
+  Pair pair = connected();
+  const iovec nowhere{nullptr, 4};
+  ReceiveMessage message{{&nowhere, 1}, 4, MSG_DONTWAIT, false, {}, false, 0, {}};
+  const auto attempt = [&] {
+    return call([&](Instant now) { return pair.server->receive(message, now); });
+  };
+  EXPECT_EQ(attempt(), EAGAIN);
+  EXPECT_EQ(send(pair.client, "x"), 1);
+  EXPECT_EQ(attempt(), EFAULT);
+  EXPECT_EQ(receive(pair.server), "x");
+}
+
+TEST_F(TcpTransfer, 16_24_after_a_reset_data_then_the_error_then_the_end) {
+  Pair pair = connected();
+  EXPECT_EQ(send(pair.client, "last"), 4);
+  close_with_reset(pair.client);
+  EXPECT_EQ(receive(pair.server), "last");
+  EXPECT_EQ(receive(pair.server), errno_text(ECONNRESET));
+  EXPECT_EQ(receive(pair.server), "");
+  EXPECT_EQ(send(pair.server, "x"), -EPIPE);
+}
+
+TEST_F(TcpTransfer, an_error_is_not_taken_by_a_call_that_has_octets) {
+  Pair pair = connected();
+  EXPECT_EQ(send(pair.client, "last"), 4);
+  close_with_reset(pair.client);
+  char a[4];
+  char b[4];
+  const iovec to[] = {{a, 4}, {b, 4}};
+  ReceiveMessage message{to, 8, MSG_DONTWAIT, false, {}, false, 0, {}};
+  EXPECT_EQ(*in([&](Instant now) { return pair.server->receive(message, now); }), 4u);
+  EXPECT_TRUE(in([&](Instant) { return pair.server->is_receive_over(); }));
+  EXPECT_EQ(get(pair.server, SOL_SOCKET, SO_ERROR), ECONNRESET);
+}
+
+TEST_F(TcpTransfer, 16_23_shut_rd_reads_what_comes_and_then_the_end) {
+  Pair pair = connected();
+  EXPECT_EQ(shutdown(pair.server, SHUT_RD), 0);
+  EXPECT_EQ(receive(pair.server), "");
+  EXPECT_EQ(send(pair.client, "late"), 4);
+  EXPECT_EQ(receive(pair.server), "late");
+  EXPECT_EQ(receive(pair.server), "");
+}
+
+TEST_F(TcpTransfer, send_after_shut_wr_is_epipe) {
+  Pair pair = connected();
+  EXPECT_EQ(shutdown(pair.client, SHUT_WR), 0);
+  EXPECT_EQ(send(pair.client, "x"), -EPIPE);
+}
+
+TEST_F(TcpTransfer, flags_that_are_not_offered) {
+  Pair pair = connected();
+  EXPECT_EQ(send(pair.client, "x", MSG_FASTOPEN), -EOPNOTSUPP);
+  EXPECT_EQ(receive(pair.server, 1, MSG_ERRQUEUE), errno_text(EAGAIN));
+}
+
+TEST_F(TcpTransfer, a_full_buffer_takes_a_part) {
+  Pair pair = connected();
+  EXPECT_EQ(set(pair.client, SOL_SOCKET, SO_SNDBUF, 8192), 0);
+  const std::string much(1 << 20, 'm');
+  const int sent = send(pair.client, much);
+  EXPECT_GT(sent, 0);
+  EXPECT_LT(sent, 1 << 20);
+}
+
+TEST_F(TcpTransfer, numbers_of_ioctl) {
+  Pair pair = connected();
+  EXPECT_EQ(ask(pair.client, SIOCOUTQ), 0);
+  in([&](Instant now) {
+    char octets[10] = {};
+    const iovec piece{octets, sizeof octets};
+    const SendMessage message{{&piece, 1}, sizeof octets, 0, nullptr, {}};
+    EXPECT_TRUE(pair.client->send(message, now).ok());
+    EXPECT_EQ(*pair.client->ioctl(SIOCOUTQ, now), 10);
+    EXPECT_EQ(*pair.client->ioctl(SIOCOUTQNSD, now), 10);
+  });
+  EXPECT_EQ(ask(pair.client, SIOCOUTQNSD), 0);
+  EXPECT_EQ(ask(pair.client, SIOCATMARK), 0);
+  EXPECT_EQ(ask(pair.client, SIOCGSTAMP_OLD), -ENOTTY);
+  Held listener = listening();
+  EXPECT_EQ(ask(listener, FIONREAD), -EINVAL);
+  EXPECT_EQ(ask(listener, SIOCOUTQ), -EINVAL);
+  Held fresh = open();
+  EXPECT_EQ(ask(fresh, FIONREAD), 0);
+}
+
+TEST_F(TcpTransfer, the_mark) {
+  Pair pair = connected();
+  EXPECT_EQ(send(pair.client, "a"), 1);
+  EXPECT_EQ(send(pair.client, "u", MSG_OOB), 1);
+  EXPECT_EQ(ask(pair.server, SIOCATMARK), 0);
+  EXPECT_EQ(receive(pair.server), "a");
+  EXPECT_EQ(ask(pair.server, SIOCATMARK), 1);
+  EXPECT_EQ(ask(pair.server, FIONREAD), 0);
+}
+
+}  // namespace
+}  // namespace pollux
