@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/support/eal_environment.h"
 #include "tests/support/packets.h"
 
@@ -96,7 +98,7 @@ TEST_F(PacketTest, copy_out_from_any_offset) {
     Octets out(rng_.below(octets.size() + 20));
     const std::uint32_t n = packet.copy_out(offset, out);
     ASSERT_EQ(n, std::min<std::size_t>(out.size(), octets.size() - offset));
-    EXPECT_EQ(std::memcmp(out.data(), octets.data() + offset, n), 0);
+    EXPECT_TRUE(std::equal(out.begin(), out.begin() + n, octets.begin() + offset));
   }
 }
 
