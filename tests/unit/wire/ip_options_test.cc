@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -40,20 +41,23 @@ TEST(IpOptions, lengths_that_lie) {
   EXPECT_EQ(check({131, 255, 0, 0}), IpOptions::malformed);
 }
 
+// The option alone among NOPs, in a heap block that ends where the options do: ASan sees a step too
+// far.
+void check_one(unsigned kind, unsigned length, std::size_t room) {
+  const auto block = std::make_unique<std::byte[]>(room);
+  std::fill_n(block.get(), room, std::byte{1});
+  const std::size_t at = (kind + length) % room;
+  block[at] = static_cast<std::byte>(kind);
+  if (kind > 1 && at + 1 < room) block[at + 1] = static_cast<std::byte>(length);
+  const IpOptions found = check_ip_options({block.get(), room});
+  const bool is_bad = kind > 1 && (length < 2 || at + length > room);
+  ASSERT_EQ(found == IpOptions::malformed, is_bad) << kind << " of " << length << " in " << room;
+}
+
 TEST(IpOptions, every_kind_length_and_position_stays_inside) {  // V3
   for (unsigned kind = 0; kind < 256; ++kind) {
     for (unsigned length = 0; length < 256; length += length < 44 ? 1 : 17) {
-      for (std::size_t room = 4; room <= 40; room += 4) {
-        const auto block = std::make_unique<std::byte[]>(room);
-        std::fill_n(block.get(), room, std::byte{1});
-        const std::size_t at = (kind + length) % room;
-        block[at] = static_cast<std::byte>(kind);
-        if (at + 1 < room) block[at + 1] = static_cast<std::byte>(length);
-        const IpOptions found = check_ip_options({block.get(), room});
-        if (kind > 1 && (length < 2 || at + length > room)) {
-          ASSERT_EQ(found, IpOptions::malformed);
-        }
-      }
+      for (std::size_t room = 4; room <= 40; room += 4) check_one(kind, length, room);
     }
   }
 }

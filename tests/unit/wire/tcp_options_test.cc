@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -117,22 +118,24 @@ TEST(ParseTcpOptions, known_kinds_of_wrong_length_are_ignored) {
   EXPECT_EQ(parse({5, 2}, false).sack_count, 0);
 }
 
-// V1: every kind, length and position; the octets end where the heap block ends, so that ASan sees
-// a step too far.
-TEST(ParseTcpOptions, every_kind_length_and_position_stays_inside) {
+// The option at every fifth place among NOPs, in a heap block that ends where the options do: ASan
+// sees a step too far.
+void check_one(unsigned kind, unsigned length, std::size_t room) {
+  const auto block = std::make_unique<std::byte[]>(room);
+  for (std::size_t at = 0; at < room; at += 5) {
+    std::fill_n(block.get(), room, std::byte{1});
+    block[at] = static_cast<std::byte>(kind);
+    if (at + 1 < room) block[at + 1] = static_cast<std::byte>(length);
+    const TcpOptions o = parse_tcp_options({block.get(), room}, kind % 2 == 0);
+    ASSERT_LE(o.sack_count, 4);
+    ASSERT_LE(o.window_scale, 14);
+  }
+}
+
+TEST(ParseTcpOptions, every_kind_length_and_position_stays_inside) {  // V1
   for (unsigned kind = 0; kind < 256; ++kind) {
     for (unsigned length = 0; length <= 41; ++length) {
-      for (std::size_t room = 1; room <= kTcpMaxOptions; room += 3) {
-        const auto block = std::make_unique<std::byte[]>(room);
-        for (std::size_t at = 0; at < room; at += 5) {
-          std::fill_n(block.get(), room, std::byte{1});
-          block[at] = static_cast<std::byte>(kind);
-          if (at + 1 < room) block[at + 1] = static_cast<std::byte>(length);
-          const TcpOptions o = parse_tcp_options({block.get(), room}, kind % 2 == 0);
-          ASSERT_LE(o.sack_count, 4);
-          ASSERT_LE(o.window_scale, 14);
-        }
-      }
+      for (std::size_t room = 1; room <= kTcpMaxOptions; room += 3) check_one(kind, length, room);
     }
   }
 }
