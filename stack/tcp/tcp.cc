@@ -92,7 +92,8 @@ std::uint64_t write_header(std::byte* out, const FourTuple& tuple, const Segment
   header->checksum = 0;
   header->urgent_pointer = seg.up;
   const std::uint64_t sum = std::uint64_t{tuple.local.port} + tuple.remote.port + seg.seq.value() +
-                            ack + (data_offset << 8 | seg.ctl.bits()) + (seg.wnd & 0xffff) + seg.up;
+                            ack + (data_offset * 256u + seg.ctl.bits()) + (seg.wnd & 0xffff) +
+                            seg.up;
   if (header_length == sizeof *header) return sum;
   return sum + write_options(out + sizeof *header, seg.options, header_length - sizeof *header);
 }

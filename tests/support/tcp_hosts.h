@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -163,6 +164,28 @@ class TcpHosts : public PoolEndsFull {
     connection.close(now);
     host.tcp.release(connection, now);
     settle();
+  }
+
+  static std::string read_all(tcp::Connection& connection, Instant at) {
+    std::string text(4096, '\0');
+    const auto got = connection.receive(std::as_writable_bytes(std::span(text)), {}, at);
+    text.resize(got ? *got : 0);
+    return text;
+  }
+  tcp::Connection* accepted(tcp::Listener& listener) {
+    Result<tcp::Connection*> connection = server->tcp.accept(listener);
+    EXPECT_TRUE(connection.ok());
+    return connection ? *connection : nullptr;
+  }
+  static tcp::Segment syn(tcp::SeqNum seq) {
+    tcp::Segment seg;
+    seg.seq = seq;
+    seg.ctl = tcp::SYN;
+    seg.wnd = 1000;
+    return seg;
+  }
+  FourTuple from_port(std::uint16_t port, std::uint16_t listener_port) const {
+    return {.local = {server->address, listener_port}, .remote = {client->address, port}};
   }
 
   Instant now = Instant::from_ns(1'000'000'000);
