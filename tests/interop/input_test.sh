@@ -14,7 +14,7 @@ says "not TOML: the line" 'bad.toml:2' \
   ip netns exec "$space_a" "$echo_server" -c "$(file '[stack]' 'packets = = 1')"
 says "a value out of range: the range" 'whole number from' \
   ip netns exec "$space_a" "$echo_server" -c "$(file '[stack]' 'packets = -1')"
-says "no such file" 'no such file|cannot (be )?(open|read)' \
+says "no such file" 'no such file|(cannot|could not) (be )?(open|read)' \
   ip netns exec "$space_a" "$echo_server" -c "$work/none.toml"
 says "a port without a device" 'device' ip netns exec "$space_a" "$echo_server" \
   -c "$(file '[[port]]' 'addresses = ["198.18.0.2/24"]')"
@@ -24,7 +24,7 @@ says "a device that is not there" 'absent0' ip netns exec "$space_a" "$echo_serv
   "$(file '[[port]]' 'device = "net_af_packet0,iface=absent0"' 'addresses = ["198.18.0.2/24"]')"
 says "no permission for a TAP" 'permi|root|privilege|CAP_NET_ADMIN' ip netns exec "$space_a" \
   setpriv --reuid=nobody --regid=nogroup --clear-groups "$echo_server" -c "$tap"
-says "too few descriptors" 'descriptor|too many open files|RLIMIT_NOFILE|ulimit' \
+says "too few descriptors" 'too many open files|RLIMIT_NOFILE|ulimit' \
   ip netns exec "$space_a" bash -c "ulimit -n 8; exec '$echo_server' -c '$tap'"
 
 if start "$space_a" first.log listening "$echo_server" -c "$tap" --port 7; then
@@ -70,6 +70,7 @@ for _ in range(200):
 time.sleep(1)"
 borne "stack's descriptor limit" "python3 -c \"$hold\"" --set stack.descriptors=32
 borne "stack's connection limit" "python3 -c \"$hold\"" --set stack.connections=32
-borne "packet pool exhausted" "python3 -c \"$hold\"" --set stack.packets=511
+borne "packet pool exhausted" "python3 -c \"$hold\"" --set stack.packets=1023 \
+  --set port.tap0.descriptors=128
 borne "malformed packets" "python3 $here/malformed.py 20000" --set stack.packets=2047
 finish
