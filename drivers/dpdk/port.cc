@@ -140,7 +140,8 @@ std::uint64_t EthPort::wanted_tx() const {
   if (options_.tso) wanted |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
   wanted &= info_.tx_offload_capa;
   // Cutting a segment in pieces takes their checksums as well.
-  if ((wanted & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) == 0) {
+  // net_tap's is software that cuts with mbufs of its own and refuses for ever what it cannot cut.
+  if ((wanted & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) == 0 || driver_ == "net_tap") {
     wanted &= ~std::uint64_t{RTE_ETH_TX_OFFLOAD_TCP_TSO};
   }
   return wanted;

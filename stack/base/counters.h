@@ -12,6 +12,7 @@ namespace pollux {
   X(tx_packets, "packets given to all devices")                                  \
   X(tx_bytes, "octets given to all devices")                                     \
   X(tx_refused, "packets a device refused for the time being")                   \
+  X(tx_dropped, "packets given up because a device took nothing for 100 ms")     \
   X(loopback_packets, "packets turned around inside the stack")                  \
   X(polls, "times the devices were asked for packets")                           \
   X(tcp_segments_in, "segments that reached TCP")                                \

@@ -30,7 +30,7 @@ void Stack::flush(Instant now) {
     for (auto& out : interfaces_) send_neighbour_messages(*out, now);
     if (!receive_loopback(now)) break;
   }
-  transmit();
+  transmit(now);
   calls_since_wait_ = 0;
   events_returned_.store(0, std::memory_order_relaxed);
 }
@@ -55,7 +55,7 @@ bool Stack::send_connection(tcp::Connection& connection, Instant now) {
   }
   const tcp::TxContext context = tx_context(*route);
   connection.set_gso_limit(context.segmentation_by_device ? kGsoLimit : 0);
-  while (has_room(*route)) {
+  while (has_room(*route, now)) {
     const std::optional<tcp::Segment> segment = connection.next_segment(now);
     if (!segment) {
       after_event(connection, now);
@@ -76,7 +76,7 @@ bool Stack::send_connection(tcp::Connection& connection, Instant now) {
 void Stack::send_replies(Instant now) {
   while (const std::optional<tcp::Reply> reply = tcp_.next_reply()) {
     const Result<Route> route = routes_.lookup(reply->tuple.remote.address);
-    if (!route || !has_room(*route)) continue;
+    if (!route || !has_room(*route, now)) continue;
     tcp::Encoded encoded = tcp_.encode(*reply, tx_context(*route));
     if (!encoded.packet) continue;
     const IpSend ip{reply->tuple.local.address, reply->tuple.remote.address, wire::kProtocolTcp,
@@ -88,7 +88,7 @@ void Stack::send_replies(Instant now) {
 void Stack::send_datagrams(Instant now) {
   for (std::size_t n = datagrams_out_.size(); n != 0; --n) {
     const Result<Route> route = routes_.lookup(datagrams_out_.front().ip.destination);
-    if (route && !has_room(*route)) return;  // in order, when the device takes packets again
+    if (route && !has_room(*route, now)) return;  // in order, when the device takes packets again
     DatagramOut datagram = datagrams_out_.pop();
     if (!route) {
       count_drop(Drop::no_route);
@@ -137,12 +137,12 @@ void Stack::send_on_link(const Route& route, Packet packet, Instant now) {
   if (route.interface == kLoopbackInterface) return send_on_loopback(std::move(packet));
   Interface& out = interface(route.interface);
   if (route.is_broadcast) {
-    return put_frame(out, link_group(route.next_hop), std::move(packet));
+    return put_frame(out, link_group(route.next_hop), std::move(packet), now);
   }
   const Neighbours::Resolved neighbour = out.neighbours().resolve(route.next_hop, packet, now);
   switch (neighbour.resolution) {
     case Neighbours::Resolution::known:
-      return put_frame(out, neighbour.mac, std::move(packet));
+      return put_frame(out, neighbour.mac, std::move(packet), now);
     case Neighbours::Resolution::queued:
       return;
     case Neighbours::Resolution::failed:
@@ -150,29 +150,29 @@ void Stack::send_on_link(const Route& route, Packet packet, Instant now) {
   }
 }
 
-void Stack::put_frame(Interface& out, const MacAddress& to, Packet packet) {
+void Stack::put_frame(Interface& out, const MacAddress& to, Packet packet, Instant now) {
   ethernet::prepend(packet, {out.caps().mac, to}, ethernet::kTypeIpv4, out.vlan());
-  if (!out.enqueue(std::move(packet))) ++counters_.tx_refused;
+  if (!out.enqueue(std::move(packet), now)) ++counters_.tx_refused;
 }
 
 // Requests, packets whose neighbour answered, and packets whose neighbour did not.
 void Stack::send_neighbour_messages(Interface& out, Instant now) {
   ArpMessage message;
-  while (out.has_room() && out.neighbours().next_request(message)) send_arp(out, message);
+  while (out.has_room() && out.neighbours().next_request(message)) send_arp(out, message, now);
   Packet packet;
   MacAddress mac;
   while (out.has_room() && out.neighbours().next_ready(packet, mac))
-    put_frame(out, mac, std::move(packet));
+    put_frame(out, mac, std::move(packet), now);
   IpAddress next_hop;
   while (out.neighbours().next_failed(packet, next_hop)) give_up(packet, now);
 }
 
-void Stack::send_arp(Interface& out, const ArpMessage& message) {
+void Stack::send_arp(Interface& out, const ArpMessage& message, Instant now) {
   Packet packet = arp::encode(pool_, message);
   if (!packet) return count_drop(Drop::no_memory);
   const ethernet::Addresses addresses{out.caps().mac, message.frame_destination};
   ethernet::prepend(packet, addresses, ethernet::kTypeArp, out.vlan());
-  if (!out.enqueue(std::move(packet))) ++counters_.tx_refused;
+  if (!out.enqueue(std::move(packet), now)) ++counters_.tx_refused;
 }
 
 // RFC 1122 2.3.2.2: whoever sent it hears that the host cannot be reached.
@@ -182,10 +182,10 @@ void Stack::give_up(const Packet& packet, Instant now) {
   if (error) receive_icmp_error(*error, now);
 }
 
-bool Stack::has_room(const Route& route) {
+bool Stack::has_room(const Route& route, Instant now) {
   if (route.interface == kLoopbackInterface) return !loopback_.full();
   Interface& out = interface(route.interface);
-  if (!out.has_room()) out.transmit();
+  if (!out.has_room()) out.transmit(now);
   return out.has_room();
 }
 
@@ -195,13 +195,14 @@ tcp::TxContext Stack::tx_context(const Route& route) {
   return {caps.tx_tcp_checksum, caps.tx_tso};
 }
 
-void Stack::transmit() {
+void Stack::transmit(Instant now) {
   bool is_refusing = false;
   for (auto& out : interfaces_) {
-    out->transmit();
+    out->transmit(now);
     const Interface::Sent sent = out->take_sent();
     counters_.tx_packets += sent.packets;
     counters_.tx_bytes += sent.bytes;
+    counters_.tx_dropped += sent.dropped;
     is_refusing = is_refusing || out->is_refusing();
   }
   must_be_polled_.store(is_refusing || lacks_interrupts_, std::memory_order_relaxed);

@@ -41,7 +41,7 @@ void Stack::receive_arp(Interface& in, const Packet& packet, Instant now) {
   const Accepted<Neighbours::ArpOutcome> outcome = in.neighbours().input(*message, now);
   if (!outcome) return count_drop(outcome.error());
   if (outcome->conflict) ++counters_.arp_conflicts;
-  if (outcome->reply) send_arp(in, *outcome->reply);
+  if (outcome->reply) send_arp(in, *outcome->reply, now);
 }
 
 void Stack::receive_ip(Packet packet, const ipv4::AcceptContext& context, Instant now) {

@@ -3,17 +3,25 @@
 
 namespace pollux {
 
-void Interface::transmit() {
+void Interface::transmit(Instant now) {
   if (count_ == 0) return;
-  std::uint64_t bytes = 0;
   std::array<std::uint32_t, kBatch> sizes;
   for (std::size_t i = 0; i < count_; ++i) sizes[i] = batch_[i].size();
-  const std::size_t taken = device_.tx_burst(std::span(batch_).first(count_));
-  for (std::size_t i = 0; i < taken; ++i) bytes += sizes[i];
-  for (std::size_t i = taken; i < count_; ++i) batch_[i - taken] = std::move(batch_[i]);
-  count_ -= taken;
-  sent_.packets += taken;
-  sent_.bytes += bytes;
+  std::size_t gone = device_.tx_burst(std::span(batch_).first(count_));
+  for (std::size_t i = 0; i < gone; ++i) sent_.bytes += sizes[i];
+  sent_.packets += gone;
+  if (gone != 0) {
+    refusing_since_ = Instant::never();
+  } else if (refusing_since_.is_never()) {
+    refusing_since_ = now;
+  } else if (now - refusing_since_ >= kPatience) {
+    batch_[0].reset();
+    ++sent_.dropped;
+    gone = 1;
+    refusing_since_ = now;
+  }
+  for (std::size_t i = gone; i < count_; ++i) batch_[i - gone] = std::move(batch_[i]);
+  count_ -= gone;
 }
 
 }  // namespace pollux

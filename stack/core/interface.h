@@ -13,7 +13,9 @@
 namespace pollux {
 
 // Owned by the Stack. Packets leave through a batch: one tx_burst per flush, or per kBatch packets.
-// What the device refuses stays in the batch; while it is full, whoever sends waits (has_room).
+// What the device refuses stays in the batch; while it is full, whoever sends waits (has_room). If
+// it takes nothing for kPatience the first packet is dropped: it may be one the device will never
+// take.
 class Interface {
  public:
   struct Params {
@@ -36,22 +38,24 @@ class Interface {
   bool has_room() const { return count_ < kBatch; }
   bool is_refusing() const { return count_ != 0; }  // between flushes: the device refused packets
   // Takes the packet, complete with its link header. False: no room, still the caller's.
-  bool enqueue(Packet&& packet) {
-    if (count_ == kBatch) transmit();
+  bool enqueue(Packet&& packet, Instant now) {
+    if (count_ == kBatch) transmit(now);
     if (count_ == kBatch) return false;
     batch_[count_++] = std::move(packet);
     return true;
   }
-  // Gives the batch to the device. What was taken is counted for take_sent().
-  void transmit();
+  // Gives the batch to the device. What was taken, or given up, is counted for take_sent().
+  void transmit(Instant now);
   struct Sent {
     std::size_t packets = 0;
     std::uint64_t bytes = 0;
+    std::size_t dropped = 0;
   };
   Sent take_sent() { return std::exchange(sent_, Sent{}); }
 
  private:
   static constexpr std::size_t kBatch = 64;
+  static constexpr Duration kPatience = Duration::ms(100);
   NetDevice& device_;
   const InterfaceId id_;
   const std::uint16_t vlan_;
@@ -59,6 +63,7 @@ class Interface {
   std::array<Packet, kBatch> batch_;
   std::size_t count_ = 0;
   Sent sent_;
+  Instant refusing_since_ = Instant::never();
 };
 
 }  // namespace pollux

@@ -109,13 +109,13 @@ class Stack final : public WorldGate {
   void send_ip(const Route& route, const IpSend& ip, tcp::Encoded encoded, Instant now);
   void send_on_loopback(Packet packet);
   void send_on_link(const Route& route, Packet packet, Instant now);
-  void put_frame(Interface& out, const MacAddress& to, Packet packet);
+  void put_frame(Interface& out, const MacAddress& to, Packet packet, Instant now);
   void send_neighbour_messages(Interface& out, Instant now);
-  void send_arp(Interface& out, const ArpMessage& message);
+  void send_arp(Interface& out, const ArpMessage& message, Instant now);
   void give_up(const Packet& packet, Instant now);
-  bool has_room(const Route& route);
+  bool has_room(const Route& route, Instant now);
   tcp::TxContext tx_context(const Route& route);
-  void transmit();
+  void transmit(Instant now);
 
   // stack.cc
   bool has_output() const;

@@ -34,10 +34,28 @@ const Option* find_option(const Socket& socket, int level, int name) {
 }
 
 // An int, except that options of IPPROTO_IP may be given as one octet and are 0 if left out.
-Result<int> read_number(int level, Option::Value value) {
+Result<int> read_number(const Option& option, Option::Value value) {
   if (value.size() >= sizeof(int)) return read_object<int>(value);
-  if (level != IPPROTO_IP) return Errno::invalid;
-  return value.empty() ? 0 : std::to_integer<int>(value.front());
+  if (option.level != IPPROTO_IP) return Errno::invalid;
+  if (!value.empty()) return std::to_integer<int>(value.front());
+  switch (option.name) {
+    case IP_FREEBIND:
+    case IP_TRANSPARENT:
+    case IP_MULTICAST_TTL:
+    case IP_MULTICAST_LOOP:
+    case IP_MULTICAST_ALL:
+      return Errno::invalid;
+    default:
+      return 0;
+  }
+}
+
+// Linux: do_ip_getsockopt() knows no level but its own, and says so in another way.
+Errno unknown_to_get(const Socket& socket, int level) {
+  const bool is_own =
+      level == SOL_SOCKET || level == IPPROTO_IP || level == socket.socket_type().protocol;
+  const bool is_v4 = socket.socket_type().family == AF_INET;
+  return is_v4 && !is_own ? Errno::not_supported : Errno::no_protocol_option;
 }
 
 }  // namespace
@@ -51,14 +69,14 @@ Result<void> Socket::set_option(int level, int name, std::span<const std::byte> 
   const bool is_length_first = level == SOL_SOCKET || (level == IPPROTO_TCP && is_stream());
   if (is_length_first && value.size() < sizeof(int)) return Errno::invalid;
   if (!option || !option->set) return Errno::no_protocol_option;
-  ASSIGN_OR_RETURN(const int number, read_number(level, value));
+  ASSIGN_OR_RETURN(const int number, read_number(*option, value));
   if (number < option->min || number > option->max) return Errno::invalid;
   return option->set(*this, number, now);
 }
 
 Result<socklen_t> Socket::get_option(int level, int name, std::span<std::byte> value, Instant now) {
   const Option* option = find_option(*this, level, name);
-  if (!option) return Errno::no_protocol_option;
+  if (!option) return unknown_to_get(*this, level);
   if (option->get_wide) return option->get_wide(*this, value, now);
   if (!option->get) return Errno::no_protocol_option;
   ASSIGN_OR_RETURN(const int number, option->get(*this));

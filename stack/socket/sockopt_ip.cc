@@ -61,6 +61,15 @@ Result<void> set_multicast_ttl(Socket& s, int value, Instant) {
   return {};
 }
 
+// -1: the default, 0. A stream of IPv6 has no IPV6_MULTICAST_HOPS at all.
+Result<void> set_traffic_class(Socket& s, int value, Instant now) {
+  return set_tos(s, value < 0 ? 0 : value, now);
+}
+Result<void> set_multicast_hops(Socket& s, int value, Instant now) {
+  if (s.is_stream()) return Errno::no_protocol_option;
+  return set_multicast_ttl(s, value, now);
+}
+
 // IPV6_V6ONLY is decided before bind.
 Result<void> set_v6_only(Socket& s, int value, Instant) {
   if (s.local().port != 0) return Errno::invalid;
@@ -90,13 +99,13 @@ constexpr Option kIpOptions[] = {
 constexpr Option kIpv6Options[] = {
     {IPPROTO_IPV6, IPV6_V6ONLY, get_flag<SocketFlag::v6_only>, set_v6_only},
     {IPPROTO_IPV6, IPV6_UNICAST_HOPS, get_ttl, set_ttl, -1, 255},
-    {IPPROTO_IPV6, IPV6_TCLASS, get_tos, set_tos, -1, 255},
+    {IPPROTO_IPV6, IPV6_TCLASS, get_tos, set_traffic_class, -1, 255},
     {IPPROTO_IPV6, IPV6_RECVERR, POLLUX_FLAG(receive_error_6)},
     {IPPROTO_IPV6, IPV6_RECVPKTINFO, POLLUX_FLAG(packet_info_6)},
     {IPPROTO_IPV6, IPV6_RECVTCLASS, POLLUX_FLAG(receive_tos_6)},
     {IPPROTO_IPV6, IPV6_RECVHOPLIMIT, POLLUX_FLAG(receive_ttl_6)},
     {IPPROTO_IPV6, IPV6_MTU_DISCOVER, get_mtu_discover, set_mtu_discover, 0, kMtuDiscoverMax},
-    {IPPROTO_IPV6, IPV6_MULTICAST_HOPS, get_multicast_ttl, set_multicast_ttl, -1, 255},
+    {IPPROTO_IPV6, IPV6_MULTICAST_HOPS, get_multicast_ttl, set_multicast_hops, -1, 255},
     {IPPROTO_IPV6, IPV6_MULTICAST_LOOP, POLLUX_FLAG(multicast_loop), 0, 1},
 };
 

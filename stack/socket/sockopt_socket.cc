@@ -33,6 +33,9 @@ Result<void> set_debug(Socket&, int value, Instant) {
   if (value != 0) return Errno::access;
   return {};
 }
+// A filter that is not there; and what Linux too does nothing for.
+Result<void> set_no_entry(Socket&, int, Instant) { return Errno::no_entry; }
+Result<void> set_nothing(Socket&, int, Instant) { return {}; }
 Result<void> set_not_permitted(Socket&, int, Instant) { return Errno::not_permitted; }
 Result<void> set_not_supported(Socket&, int, Instant) { return Errno::not_supported; }
 
@@ -211,6 +214,8 @@ constexpr Option kOptions[] = {
     {SOL_SOCKET, SO_BUSY_POLL, get_busy_poll, set_busy_poll, 0},
     {SOL_SOCKET, SO_PREFER_BUSY_POLL, get_flag<SocketFlag::prefer_busy_poll>, set_prefer_busy_poll},
     {SOL_SOCKET, SO_BUSY_POLL_BUDGET, nullptr, set_busy_poll_budget},
+    {SOL_SOCKET, SO_BSDCOMPAT, get_zero, set_nothing},
+    {SOL_SOCKET, SO_DETACH_FILTER, nullptr, set_no_entry},
     {SOL_SOCKET, SO_PEEK_OFF, get_minus_one, set_not_supported},
     {SOL_SOCKET, SO_SELECT_ERR_QUEUE, get_flag<SocketFlag::select_error_queue>,
      set_flag<SocketFlag::select_error_queue>},

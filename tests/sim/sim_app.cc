@@ -247,6 +247,12 @@ bool App::is_finished() const {
   return true;
 }
 
+std::uint64_t App::received() const {
+  std::uint64_t octets = 0;
+  for (const auto& end : ends_) octets += end->received();
+  return octets;
+}
+
 bool App::wants_attention() const {
   for (const auto& end : ends_) {
     if (end->wants_attention()) return true;

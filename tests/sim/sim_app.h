@@ -71,7 +71,7 @@ class App {
   // Somebody is to be called again without an event, at now + a little.
   bool wants_attention() const;
   std::string complaint() const;
-  std::size_t streams() const { return ends_.size(); }
+  std::uint64_t received() const;  // octets of all streams
 
  private:
   struct Listening {

@@ -21,6 +21,8 @@ struct Outcome {
   std::uint64_t trace_hash = 0;
   Duration virtual_time;
   std::uint64_t packets = 0;
+  std::uint64_t retransmitted = 0;
+  std::uint64_t octets = 0;  // that arrived
 };
 
 // Swarm testing: some of the faults are absent in most runs.
@@ -67,6 +69,10 @@ class Run {
     const Instant begin = world_.now();
     transfer(begin + Duration::seconds(4 * 3600));
     Outcome outcome;
+    outcome.octets = octets_;
+    for (Host* host : {&world_.a(), &world_.b()}) {
+      outcome.retransmitted += host->stack().counters().tcp_retransmitted;
+    }
     if (complaint_.empty()) drain(world_.now() + Duration::seconds(3600));
     outcome.complaint = complaint_;
     outcome.trace_hash = world_.link().trace_hash();
@@ -93,6 +99,7 @@ class Run {
       if (complaint_.empty() && world_.now() >= end) complaint_ = "a transfer does not end";
       if (complaint_.empty() && !stepped && !soon) complaint_ = "nothing will ever happen again";
     }
+    octets_ = server.received() + client.received();
   }
 
   // With no program left the connections must end by themselves, and give back every packet.
@@ -116,6 +123,7 @@ class Run {
   std::vector<StreamPlan> plans_;
   SimWorld world_;
   std::string complaint_;
+  std::uint64_t octets_ = 0;
 };
 
 Config sim_config() {
@@ -128,13 +136,23 @@ Config sim_config() {
   return config;
 }
 
-bool run_seed(std::uint64_t seed, bool twice, Duration& virtual_time) {
+struct Totals {
+  Duration virtual_time;
+  std::uint64_t packets = 0;
+  std::uint64_t retransmitted = 0;
+  std::uint64_t octets = 0;
+};
+
+bool run_seed(std::uint64_t seed, bool twice, Totals& totals) {
   static std::string note;
   note = fmt::format("sim_seeds --from {} --count 1", seed);
   set_check_note(note.c_str());
   static const Config config = sim_config();
   const Outcome first = Run(seed, config).run();
-  virtual_time = virtual_time + first.virtual_time;
+  totals.virtual_time = totals.virtual_time + first.virtual_time;
+  totals.packets += first.packets;
+  totals.retransmitted += first.retransmitted;
+  totals.octets += first.octets;
   if (!first.complaint.empty()) {
     fmt::print("seed {}: {} (again with: sim_seeds --from {} --count 1)\n", seed, first.complaint,
                seed);
@@ -167,11 +185,14 @@ int main(int argc, char** argv) {
   EventPoll::configure({.threads = ThreadMode::shared, .max_sets = 16, .max_user_watches = 4096});
   configure_sockets(1024);
   std::uint64_t failed = 0;
-  Duration virtual_time;
+  sim::Totals totals;
   for (std::uint64_t seed = from; seed < from + count; ++seed) {
-    if (!sim::run_seed(seed, twice, virtual_time)) ++failed;
+    if (!sim::run_seed(seed, twice, totals)) ++failed;
   }
-  fmt::print("{:.1f} hours of virtual time\n", static_cast<double>(virtual_time.to_ms()) / 3.6e6);
+  fmt::print(
+      "{} octets arrived in {} packets, {} segments sent again, {:.1f} hours of virtual time\n",
+      totals.octets, totals.packets, totals.retransmitted,
+      static_cast<double>(totals.virtual_time.to_ms()) / 3.6e6);
   fmt::print("{} passed, {} failed, 0 skipped\n", count - failed, failed);
   return failed == 0 ? 0 : 1;
 }

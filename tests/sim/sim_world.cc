@@ -44,8 +44,8 @@ Host::Host(const Config& config, unsigned number, std::uint64_t seed, Clock& clo
   Rng rng(seed);
   ports_ = std::make_unique<tcp::Ports>(config.connections + config.listeners,
                                         drawn<tcp::HashKey>(rng), rng.next());
-  stack_ = std::make_unique<Stack>(config_, Stack::Parts{pool_, *ports_, clock, number - 1}, rng.next(),
-                                   drawn<tcp::Secret>(rng));
+  stack_ = std::make_unique<Stack>(config_, Stack::Parts{pool_, *ports_, clock, number - 1},
+                                   rng.next(), drawn<tcp::Secret>(rng));
 }
 
 Host::~Host() { end(); }
