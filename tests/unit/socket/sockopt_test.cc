@@ -114,6 +114,7 @@ TEST_F(Sockopt, tcp_level) {
       {IPPROTO_TCP, TCP_SYNCNT, 3, 0, 3},
       {IPPROTO_TCP, TCP_LINGER2, -5, 0, -1},
       {IPPROTO_TCP, TCP_LINGER2, 10, 0, 10},
+      {IPPROTO_TCP, TCP_LINGER2, 70000, 0, 120},
       {IPPROTO_TCP, TCP_LINGER2, 0, 0, 60},
       {IPPROTO_TCP, TCP_DEFER_ACCEPT, 5, 0, 7},
       {IPPROTO_TCP, TCP_DEFER_ACCEPT, 1, 0, 1},
@@ -157,8 +158,8 @@ TEST_F(Sockopt, ip_level) {
       {IPPROTO_IP, IP_FREEBIND, 1, 0, 1},
       {IPPROTO_IP, IP_MULTICAST_TTL, 2, EINVAL, 1},  // of a stream
       {IPPROTO_IP, IP_ADD_MEMBERSHIP, 1, ENOPROTOOPT, -ENOPROTOOPT},
-      {IPPROTO_IPV6, IPV6_V6ONLY, 1, ENOPROTOOPT, -ENOPROTOOPT},
-      {12345, 1, 1, ENOPROTOOPT, -ENOPROTOOPT},
+      {IPPROTO_IPV6, IPV6_V6ONLY, 1, ENOPROTOOPT, -EOPNOTSUPP},
+      {12345, 1, 1, ENOPROTOOPT, -EOPNOTSUPP},
   };
   check(stream, rows);
   Held datagram = open(SOCK_DGRAM);
@@ -167,7 +168,7 @@ TEST_F(Sockopt, ip_level) {
       {IPPROTO_IP, IP_MULTICAST_TTL, 2, 0, 2},
       {IPPROTO_IP, IP_MULTICAST_TTL, -1, 0, 1},
       {IPPROTO_IP, IP_MULTICAST_TTL, 256, EINVAL, 1},
-      {IPPROTO_TCP, TCP_NODELAY, 1, ENOPROTOOPT, -ENOPROTOOPT},
+      {IPPROTO_TCP, TCP_NODELAY, 1, ENOPROTOOPT, -EOPNOTSUPP},
   };
   check(datagram, of_datagrams);
 }
@@ -183,6 +184,8 @@ TEST_F(Sockopt, lengths) {
   EXPECT_EQ(set_octets(s, IPPROTO_IP, IP_TTL, std::span(octets, 1)), 0);
   EXPECT_EQ(get(s, IPPROTO_IP, IP_TTL), 7);
   EXPECT_EQ(set_octets(s, IPPROTO_IP, IP_TTL, std::span(octets, 0)), EINVAL);  // 0 is no TTL
+  EXPECT_EQ(set_octets(s, IPPROTO_IP, IP_RECVERR, std::span(octets, 0)), 0);
+  EXPECT_EQ(set_octets(s, IPPROTO_IP, IP_FREEBIND, std::span(octets, 0)), EINVAL);
   EXPECT_EQ(get_octets(s, IPPROTO_IP, IP_TTL, std::span(room, 1)), 1);
   EXPECT_EQ(room[0], std::byte{7});
   EXPECT_EQ(get_octets(s, SOL_SOCKET, SO_TYPE, std::span(room, 2)), 2);
