@@ -31,7 +31,8 @@ void Entry::lock_slowly() {
 
 void Entry::wake_one() {
   handing_over_.store(true, std::memory_order_relaxed);
-  if (futex(word_, FUTEX_WAKE_PRIVATE, 1) == 0) handing_over_.store(false, std::memory_order_relaxed);
+  if (futex(word_, FUTEX_WAKE_PRIVATE, 1) == 0)
+    handing_over_.store(false, std::memory_order_relaxed);
 }
 
 }  // namespace pollux
