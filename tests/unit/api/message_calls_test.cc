@@ -1,0 +1,211 @@
+// message_calls_test.cc - calls that move octets and wait: whole counts, parts, limits, signals.
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "tests/unit/api/public_world.h"
+
+namespace pollux::testing_support {
+namespace {
+
+std::atomic<int> signals_seen{0};
+void count_signal(int) { ++signals_seen; }
+
+// A handler for one test.
+class Handling {
+ public:
+  explicit Handling(int signal) : signal_(signal) {
+    struct sigaction action {};
+    action.sa_handler = count_signal;
+    sigaction(signal, &action, &before_);
+    signals_seen = 0;
+  }
+  ~Handling() { sigaction(signal_, &before_, nullptr); }
+
+ private:
+  int signal_;
+  struct sigaction before_ {};
+};
+
+TEST(MessageCalls, a_blocking_receive_waits_for_text) {
+  Connected pair = connected();
+  std::thread other([&] { EXPECT_EQ(plx_write(pair.client, "text", 4), 4); });
+  char text[8] = {};
+  EXPECT_EQ(plx_read(pair.server, text, sizeof text), 4);
+  EXPECT_STREQ(text, "text");
+  other.join();
+}
+
+TEST(MessageCalls, waitall_gathers_pieces_and_ends_with_the_stream) {
+  Connected pair = connected();
+  std::thread other([&] {
+    for (const char* piece : {"ab", "cd", "ef"}) EXPECT_EQ(plx_write(pair.client, piece, 2), 2);
+    EXPECT_EQ(plx_shutdown(pair.client, SHUT_WR), 0);
+  });
+  char text[8] = {};
+  EXPECT_EQ(plx_recv(pair.server, text, 4, MSG_WAITALL), 4);
+  EXPECT_EQ(std::string_view(text, 4), "abcd");
+  EXPECT_EQ(plx_recv(pair.server, text, 4, MSG_WAITALL), 2);
+  EXPECT_EQ(plx_recv(pair.server, text, 4, MSG_WAITALL), 0);
+  other.join();
+}
+
+TEST(MessageCalls, waitall_over_a_vector_keeps_its_place) {
+  Connected pair = connected();
+  std::thread other([&] {
+    for (const char* piece : {"a", "bc", "d", "ef"}) {
+      EXPECT_EQ(plx_write(pair.client, piece, strlen(piece)), static_cast<ssize_t>(strlen(piece)));
+    }
+  });
+  char a[1], b[3], c[2];
+  iovec vector[] = {{a, 1}, {b, 3}, {c, 2}};
+  msghdr message{};
+  message.msg_iov = vector;
+  message.msg_iovlen = 3;
+  EXPECT_EQ(plx_recvmsg(pair.server, &message, MSG_WAITALL), 6);
+  EXPECT_EQ(std::string(a, 1) + std::string(b, 3) + std::string(c, 2), "abcdef");
+  other.join();
+}
+
+TEST(MessageCalls, a_blocking_send_sends_everything) {
+  Connected pair = connected();
+  const std::string much(4 << 20, 'm');
+  std::thread other([&] {
+    EXPECT_EQ(plx_send(pair.client, much.data(), much.size(), 0),
+              static_cast<ssize_t>(much.size()));
+    pair.client.close();
+  });
+  std::vector<char> room(100000);
+  std::size_t total = 0;
+  ssize_t n;
+  while ((n = plx_read(pair.server, room.data(), room.size())) > 0) {
+    total += static_cast<std::size_t>(n);
+  }
+  EXPECT_EQ(n, 0);
+  EXPECT_EQ(total, much.size());
+  other.join();
+}
+
+TEST(MessageCalls, limits_say_eagain_or_what_was_moved) {
+  Connected pair = connected();
+  const timeval limit{0, 1000};
+  EXPECT_EQ(plx_setsockopt(pair.server, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
+  EXPECT_EQ(plx_setsockopt(pair.client, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit), 0);
+  char text[8];
+  EXPECT_ERRNO(plx_read(pair.server, text, sizeof text), EAGAIN);
+  EXPECT_EQ(plx_write(pair.client, "ab", 2), 2);
+  EXPECT_EQ(plx_recv(pair.server, text, sizeof text, MSG_WAITALL), 2);
+  const std::string much(64 << 20, 'm');
+  const ssize_t sent = plx_write(pair.client, much.data(), much.size());
+  EXPECT_GT(sent, 0);
+  EXPECT_LT(sent, static_cast<ssize_t>(much.size()));
+  EXPECT_ERRNO(plx_write(pair.client, much.data(), much.size()), EAGAIN);
+}
+
+TEST(MessageCalls, calls_that_never_wait) {
+  Connected pair = connected();
+  char text[8];
+  EXPECT_ERRNO(plx_recv(pair.server, text, 8, MSG_DONTWAIT), EAGAIN);
+  EXPECT_ERRNO(plx_recv(pair.server, text, 8, MSG_ERRQUEUE), EAGAIN);
+  EXPECT_ERRNO(plx_recv(pair.server, text, 8, MSG_OOB), EINVAL);
+  EXPECT_EQ(plx_fcntl(pair.server, F_SETFL, O_NONBLOCK), 0);
+  EXPECT_ERRNO(plx_read(pair.server, text, 8), EAGAIN);
+  EXPECT_EQ(plx_read(pair.server, text, 0), 0);
+}
+
+TEST(MessageCalls, a_broken_pipe_raises_sigpipe_unless_told_not_to) {
+  const Handling handling(SIGPIPE);
+  Connected pair = connected();
+  EXPECT_EQ(plx_shutdown(pair.client, SHUT_WR), 0);
+  EXPECT_ERRNO(plx_send(pair.client, "x", 1, MSG_NOSIGNAL), EPIPE);
+  EXPECT_EQ(signals_seen, 0);
+  EXPECT_ERRNO(plx_write(pair.client, "x", 1), EPIPE);
+  EXPECT_EQ(signals_seen, 1);
+}
+
+TEST(MessageCalls, a_handler_interrupts_a_wait) {
+  const Handling handling(SIGUSR1);
+  Connected pair = connected();
+  const pthread_t self = pthread_self();
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    while (!done) {
+      pthread_kill(self, SIGUSR1);
+      std::this_thread::yield();
+    }
+  });
+  char text[8];
+  EXPECT_ERRNO(plx_read(pair.server, text, sizeof text), EINTR);
+  done = true;
+  other.join();
+  EXPECT_GT(signals_seen, 0);
+}
+
+TEST(MessageCalls, kernel_descriptors_and_sets) {
+  const int kernel = eventfd(3, EFD_NONBLOCK);
+  ASSERT_GE(kernel, 0);
+  {
+    const Fd fd(plx_kernel_fd(kernel));
+    std::uint64_t value = 0;
+    EXPECT_EQ(plx_read(fd, &value, sizeof value), 8);
+    EXPECT_EQ(value, 3u);
+    EXPECT_EQ(plx_write(fd, &value, sizeof value), 8);
+    EXPECT_ERRNO(plx_recv(fd, &value, sizeof value, 0), ENOTSOCK);
+  }
+  close(kernel);
+  const Fd set(plx_epoll_create1(0));
+  char octet;
+  EXPECT_ERRNO(plx_read(set, &octet, 1), EINVAL);
+  EXPECT_ERRNO(plx_read(999, &octet, 1), EBADF);
+}
+
+TEST(MessageCalls, datagrams_with_names) {
+  const Fd a(plx_socket(AF_INET, SOCK_DGRAM, 0));
+  const Fd b(plx_socket(AF_INET, SOCK_DGRAM, 0));
+  sockaddr_in name = loopback(0);
+  EXPECT_EQ(plx_bind(b, as_sockaddr(name), sizeof name), 0);
+  name = name_of(b);
+  EXPECT_EQ(plx_sendto(a, "dg", 2, 0, as_sockaddr(name), sizeof name), 2);
+  name.sin_family = AF_UNSPEC;  // Linux takes it for AF_INET
+  EXPECT_EQ(plx_sendto(a, "dh", 2, 0, as_sockaddr(name), sizeof name), 2);
+  char text[4];
+  sockaddr_in from{};
+  socklen_t length = sizeof from;
+  EXPECT_EQ(plx_recvfrom(b, text, 4, 0, reinterpret_cast<sockaddr*>(&from), &length), 2);
+  EXPECT_EQ(from.sin_port, name_of(a).sin_port);
+  EXPECT_EQ(plx_recv(b, text, 4, 0), 2);
+  EXPECT_ERRNO(plx_send(a, "x", 1, 0), EDESTADDRREQ);
+  EXPECT_ERRNO(plx_sendto(a, "x", 1, 0, as_sockaddr(from), 3), EINVAL);
+}
+
+TEST(MessageCalls, a_stream_takes_no_notice_of_a_destination) {
+  Connected pair = connected();
+  sockaddr_in nonsense{};
+  nonsense.sin_family = AF_UNIX;
+  EXPECT_EQ(plx_sendto(pair.client, "x", 1, 0, as_sockaddr(nonsense), sizeof nonsense), 1);
+  char octet;
+  sockaddr_in from{};
+  socklen_t length = sizeof from;
+  EXPECT_EQ(plx_recvfrom(pair.server, &octet, 1, 0, reinterpret_cast<sockaddr*>(&from), &length),
+            1);
+  EXPECT_EQ(length, 0u);
+}
+
+TEST(MessageCalls, null_pointers) {
+  Connected pair = connected();
+  EXPECT_ERRNO(plx_write(pair.client, nullptr, 1), EFAULT);
+  EXPECT_ERRNO(plx_recv(pair.server, nullptr, 1, MSG_DONTWAIT), EAGAIN);
+  EXPECT_EQ(plx_write(pair.client, "abc", 3), 3);
+  EXPECT_ERRNO(plx_recv(pair.server, nullptr, 1, 0), EFAULT);
+  EXPECT_EQ(plx_recv(pair.server, nullptr, 3, MSG_TRUNC), 3);
+  EXPECT_ERRNO(plx_readv(pair.server, nullptr, 1), EFAULT);
+  EXPECT_ERRNO(plx_readv(pair.server, nullptr, -1), EINVAL);
+  EXPECT_ERRNO(plx_recvmsg(pair.server, nullptr, 0), EFAULT);
+}
+
+}  // namespace
+}  // namespace pollux::testing_support
