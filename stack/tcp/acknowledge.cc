@@ -127,9 +127,9 @@ void Connection::enter_recovery() {
   pend();
 }
 
-// RFC 9293 3.10.7.4. SND.WL2 =< SEG.ACK holds always: it was SND.UNA once. Deviation: a segment that
-// acknowledges something new is new whatever its SEQ, as Linux has it; a retransmission would leave
-// the old window standing at a later place. True if the window changed.
+// RFC 9293 3.10.7.4. SND.WL2 =< SEG.ACK holds always: it was SND.UNA once. Deviation: a segment
+// that acknowledges something new is new whatever its SEQ, as Linux has it; a retransmission would
+// leave the old window standing at a later place. True if the window changed.
 bool Connection::update_send_window(const Segment& seg, bool is_new) {
   if (!is_new && snd_.wl1 > seg.seq) return false;
   const std::uint32_t wnd = seg.wnd << snd_scale_;
@@ -169,7 +169,8 @@ void Connection::release_scoreboard() {
 }
 
 // Octets thought to be in the network. RFC 6675's pipe; without SACK every duplicate ACK tells of a
-// segment that has left (RFC 6582, RFC 3042), and no more than were sent.
+// segment that has left (RFC 6582, RFC 3042), but of no more than had been sent: who repeats ACKs
+// gains nothing.
 std::uint32_t Connection::pipe() const {
   const auto flight = static_cast<std::uint32_t>(snd_.nxt - snd_.una);
   if (scoreboard_ && !scoreboard_->empty()) {
@@ -177,8 +178,10 @@ std::uint32_t Connection::pipe() const {
     return scoreboard_->pipe({snd_.una, snd_.nxt, congestion_.high_rxt}, snd_mss_);
   }
   if (congestion_.phase == Phase::loss) return flight;
-  const std::uint32_t left = std::uint32_t{congestion_.duplicates} * snd_mss_;
-  return flight > left ? flight - left : 0;
+  const std::uint32_t told = std::uint32_t{congestion_.duplicates} * snd_mss_;
+  const bool recovers = congestion_.phase == Phase::recovery;
+  const auto most = recovers ? static_cast<std::uint32_t>(congestion_.recover - snd_.una) : flight;
+  return flight - std::min({told, most, flight});
 }
 
 std::uint32_t Connection::congestion_room() const {

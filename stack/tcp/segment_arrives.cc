@@ -84,8 +84,9 @@ void Connection::challenge_ack(Instant now) {
   ack_.owe_now();
 }
 
-// The four cases of the table in 3.10.7.4. Deviation: an empty segment at the right edge passes, as
-// on Linux: a peer that has filled our window and lost something sends its ACKs from there.
+// The four cases of the table in 3.10.7.4. Deviations, both as on Linux: an empty segment at the
+// right edge passes (a peer that has filled our window and lost something sends its ACKs from
+// there), and so does one that begins before the window and ends behind it.
 bool Connection::check_sequence_number(Segment& seg, Instant now) {
   if (in(State::SYN_RECEIVED) && seg.ctl.has(SYN) && seg.seq == irs_) strip_repeated_syn(seg);
   const SeqNum end = seg.seq + seg.len();
@@ -96,7 +97,7 @@ bool Connection::check_sequence_number(Segment& seg, Instant now) {
   } else if (rcv_.wnd == 0) {
     if (seg.seq == rcv_.nxt)
       return true;  // MUST-66: its ACK, URG and RST count; trim drops the text
-  } else if (begins_inside || (rcv_.nxt < end && end <= right)) {
+  } else if (seg.seq < right && rcv_.nxt < end) {
     return true;
   }
   if (seg.text_length != 0 && end <= rcv_.nxt) note_duplicate(seg.seq, end);

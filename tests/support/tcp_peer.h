@@ -157,7 +157,10 @@ class Peer {
 
  private:
   std::optional<Segment> pull() {
+    const bool is_linked = connection().is_linked();
     auto seg = connection().next_segment(now);
+    EXPECT_TRUE(is_linked || !seg) << "has a segment, but did not say so";
+    if (!seg) shared_.output_pending.clear();
     if (seg && !seg->ctl.has(RST)) {
       const bool is_first = seg->ctl.has(SYN);
       if (is_first || seg->seq == rcv_nxt) rcv_nxt = seg->seq + seg->len();
