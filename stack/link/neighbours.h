@@ -124,7 +124,18 @@ class Neighbours {
   };
   enum class Usage : std::uint8_t { ours, theirs };  // who wanted the entry
 
-  std::size_t home_of(const IpAddress& address) const;
+  // An address as two words: what the table hashes and compares.
+  struct Key {
+    std::uint64_t high;
+    std::uint64_t low;
+    friend bool operator==(const Key&, const Key&) = default;
+  };
+  struct Slot {
+    Key key{};
+    Entry* entry = nullptr;
+  };
+  static Key key_of(const IpAddress& address);
+  std::size_t home_of(const Key& key) const;
   Entry* find(const IpAddress& address) const;
   Entry* create(const IpAddress& address, Usage usage, Instant now);
   void destroy(Entry& entry);
@@ -155,7 +166,7 @@ class Neighbours {
   TimerWheel wheel_;
   SlabPool<Entry> entries_;
   SlabPool<Waiting> waiting_;
-  std::vector<Entry*> slots_;  // open addressing, at most half full
+  std::vector<Slot> slots_;  // open addressing, at most half full
   const std::uint64_t hash_key_;
   const unsigned hash_shift_;
   Lru lru_;  // front: used last
