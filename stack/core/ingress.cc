@@ -172,7 +172,10 @@ void Stack::receive_icmp_error(const icmp::Error& error, Instant now) {
 // Tells the sender why, where RFC 1122 3.2.2 allows it and the budget lasts.
 void Stack::refuse(const IpInfo& ip, const Packet& packet, const icmp::ErrorToSend& what,
                    Instant now) {
-  if (!icmp::may_send_error(ip, packet, what) || !icmp_rate_limit_.allow(ip.source, now)) return;
+  if (!icmp::may_send_error(ip, packet, what)) return;
+  // Linux: icmpv4_xrlim_allow() knows no limit on loopback.
+  const bool is_inside = ip.interface == kLoopbackInterface;
+  if (!is_inside && !icmp_rate_limit_.allow(ip.source, now)) return;
   Accepted<Packet> error = icmp::make_error(pool_, ip, packet, what);
   if (!error) return count_drop(error.error());
   ++counters_.icmp_out;

@@ -40,10 +40,11 @@ PollEvents TcpSocket::poll_connection(Connection& c) const {
     return ready | kWritable | kHup | kReceiveShut;  // 16.12, 16.15
   }
   if (c.is_receive_shutdown()) ready |= kReceiveShut;
-  if (c.is_receive_shutdown() && c.is_send_shutdown()) ready |= kHup;  // 16.22
+  const bool is_send_shut = c.is_send_shutdown() || (shut_ & 2) != 0;
+  if (c.is_receive_shutdown() && is_send_shut) ready |= kHup;  // 16.22
   if ((State::SYN_SENT | State::SYN_RECEIVED).has(c.status())) return ready;
   if (c.is_readable()) ready |= kReadable;
-  if (c.is_send_shutdown() || c.is_writable()) {
+  if (is_send_shut || c.is_writable()) {
     ready |= kWritable;
   } else {
     c.note_no_space();  // 16.55

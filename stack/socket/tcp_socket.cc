@@ -50,6 +50,11 @@ Listener* TcpSocket::listener() const {
   return role ? role->listener : nullptr;
 }
 
+bool TcpSocket::is_over() const {
+  const Connection* c = connection();
+  return c && kOver.has(c->status());
+}
+
 const tcp::TcpConfig& TcpSocket::config() const { return world_->tcp.config(); }
 
 tcp::PortSharing TcpSocket::sharing() const {
@@ -64,7 +69,7 @@ void TcpSocket::sharing_changed() {
 
 Result<void> TcpSocket::bind(const Endpoint& local, Instant) {
   ASSIGN_OR_RETURN(const IpAddress address, local_address(local.address));
-  if (!idle() || port_) return Errno::invalid;
+  if (!(idle() || is_over()) || port_) return Errno::invalid;
   if (local.port == 0 && options_.has(SocketFlag::bind_address_no_port)) {
     bound_ = address;
     return {};
@@ -88,6 +93,7 @@ void TcpSocket::let_go_of_port() {
 Result<void> TcpSocket::connect(const Endpoint& remote, Instant now) {
   if (phase_ == Phase::connected || listener()) return Errno::is_connected;
   if (phase_ == Phase::connecting) return finish_connect(now);
+  if (phase_ == Phase::disconnecting) return Errno::invalid;
   return start_connect(remote, now);
 }
 
@@ -103,8 +109,12 @@ Result<void> TcpSocket::start_connect(const Endpoint& given, Instant now) {
                              .options = idle()->options,
                              .mtu = route.mtu};
   ASSIGN_OR_RETURN(Connection* const opened, world_->tcp.open_active(open, now));
+  // Linux keeps what shutdown said before connect.
+  const std::uint8_t shut = shut_;
   become_connected(*opened);
   phase_ = Phase::connecting;
+  shut_ = shut & kShutSend;
+  if ((shut & kShutReceive) != 0) opened->shutdown_receive(now);
   after_call(*opened, now);
   return Errno::in_progress;
 }
@@ -130,6 +140,7 @@ void TcpSocket::become_connected(Connection& opened) {
 }
 
 void TcpSocket::become_idle(Errno error, Instant now) {
+  last_port_ = local().port;
   IdleTcp* state = socket_pools::create_idle();
   state->options = *user_options();
   state->defer_accept_s = defer_accept_s();
@@ -213,6 +224,7 @@ Result<void> TcpSocket::shutdown(int how, Instant now) {
   Result<void> result;
   if (Connection* c = connection()) {
     if (kOver.has(c->status())) {
+      if (phase_ == Phase::connecting) phase_ = Phase::disconnecting;
       result = Errno::not_connected;
     } else if (c->status() == State::SYN_SENT) {
       become_idle(hang_up(now), now);
@@ -291,9 +303,10 @@ void TcpSocket::end_close(Instant now) {
 }
 
 Endpoint TcpSocket::local() const {
-  if (const Connection* c = connection()) return c->tuple().local;
+  const bool is_bound_anew = is_over() && port_ && port_->port != connection()->tuple().local.port;
+  if (const Connection* c = connection(); c && !is_bound_anew) return c->tuple().local;
   if (const Listener* l = listener()) return l->local();
-  return {bound_, port_ ? port_->port : std::uint16_t{0}};
+  return {bound_, port_ ? port_->port : last_port_};
 }
 
 Result<Endpoint> TcpSocket::peer() const {

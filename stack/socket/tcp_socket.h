@@ -82,9 +82,11 @@ class TcpSocket final : public Socket {
     tcp::Connection* connection;
   };
   // Linux: socket_state, SS_*. What connect(2) answers depends on it, not on the connection alone.
-  enum class Phase : std::uint8_t { unconnected, connecting, connected };
+  // disconnecting: a connect had failed when shutdown came, before anybody asked for its outcome.
+  enum class Phase : std::uint8_t { unconnected, connecting, connected, disconnecting };
 
   IdleTcp* idle() const;
+  bool is_over() const;  // a connection that has ended
   tcp::PortSharing sharing() const;
   Result<void> bind_port(const Endpoint& local);
   Result<void> start_connect(const Endpoint& remote, Instant now);
@@ -109,7 +111,10 @@ class TcpSocket final : public Socket {
   Phase phase_ = Phase::unconnected;
   bool is_port_fixed_ = false;  // bind named the port; Linux: SOCK_BINDPORT_LOCK
   bool lingers_ = false;        // on_last_close waits for the FIN's acknowledgment
-  std::uint8_t shut_ = 0;       // of an idle socket; bit 0 receive, bit 1 send. Linux: sk_shutdown
+  // Bit 0 receive, bit 1 send: while idle; bit 1 also of a connection whose socket was shut down
+  // before connect, which sends no FIN. Linux: sk_shutdown.
+  std::uint8_t shut_ = 0;
+  std::uint16_t last_port_ = 0;  // what getsockname says when the port has been given back
 };
 static_assert(sizeof(TcpSocket) <= 192);
 

@@ -18,6 +18,8 @@ Result<std::size_t> TcpSocket::send(const SendMessage& message, Instant now) {
     const Errno error = take_error();
     return error == Errno{} ? Errno::pipe : error;
   }
+  const bool is_opening = (State::SYN_SENT | State::SYN_RECEIVED).has(c->status());
+  if ((shut_ & 2) != 0 && !is_opening && c->pending_error() == Errno{}) return Errno::pipe;
   const bool oob = (message.flags & MSG_OOB) != 0;
   const bool more = (message.flags & MSG_MORE) != 0;
   std::size_t total = 0;

@@ -139,8 +139,42 @@ TEST_F(TcpSocketTest, disconnect_keeps_the_port_that_bind_named) {
   EXPECT_EQ(get(client, SOL_SOCKET, SO_ERROR), ECONNRESET);
   Held other = open();
   EXPECT_EQ(connect(other, local(listener)), EINPROGRESS);
+  const std::uint16_t port = local(other).port;
   EXPECT_EQ(disconnect(other), 0);
-  EXPECT_EQ(local(other).port, 0);
+  EXPECT_EQ(local(other), (Endpoint{IpAddress::any_v4(), port}));  // told still, but given back
+  Held third = open();
+  EXPECT_EQ(bind(third, {kLoopback, port}), 0);
+}
+
+TEST_F(TcpSocketTest, after_a_failed_connect_bind_is_possible_again) {
+  Held s = open();
+  EXPECT_EQ(connect(s, {kLoopback, 9}), EINPROGRESS);
+  EXPECT_EQ(bind(s, {kLoopback, 4400}), 0);
+  EXPECT_EQ(local(s), (Endpoint{kLoopback, 4400}));
+  EXPECT_EQ(bind(s, {kLoopback, 4401}), EINVAL);
+  EXPECT_EQ(connect(s, {kLoopback, 9}), ECONNREFUSED);
+  EXPECT_EQ(local(s), (Endpoint{kLoopback, 4400}));
+}
+
+TEST_F(TcpSocketTest, shutdown_of_a_failed_connect_ends_connecting) {
+  Held s = open();
+  EXPECT_EQ(connect(s, {kLoopback, 9}), EINPROGRESS);
+  EXPECT_EQ(shutdown(s, SHUT_RD), ENOTCONN);
+  EXPECT_EQ(connect(s, {kLoopback, 9}), EINVAL);
+  EXPECT_EQ(disconnect(s), 0);
+  EXPECT_EQ(connect(s, {kLoopback, 9}), EINPROGRESS);
+}
+
+TEST_F(TcpSocketTest, shutdown_before_connect_stays_in_force) {
+  Held listener = listening();
+  Held s = open();
+  EXPECT_EQ(shutdown(s, SHUT_RDWR), ENOTCONN);
+  EXPECT_EQ(connect(s, local(listener)), EINPROGRESS);
+  EXPECT_EQ(poll(s), kIn | kRdNorm | kOut | kWrNorm | kRdHup | kHup);
+  EXPECT_EQ(send(s, "x"), -EPIPE);
+  EXPECT_EQ(receive(s), "");
+  Held server = accept(listener);
+  EXPECT_EQ(poll(server), kOut | kWrNorm);
 }
 
 TEST_F(TcpSocketTest, shutdown_of_a_connection_that_ended_is_enotconn) {
