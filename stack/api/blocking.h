@@ -5,7 +5,7 @@
 
 #include <utility>
 
-#include "epoll/poll_select.h"
+#include "epoll/fd_table.h"
 #include "stack/core/host.h"
 #include "stack/core/inside.h"
 
@@ -30,32 +30,48 @@ auto in_socket(int fd, Act&& act) -> decltype(act(std::declval<Socket&>(), Insta
   return act(*socket, inside.now());
 }
 
-// A call that may block: what it waits for, and until when.
-class Waiter {
+// The socket of a call that takes several turns. It is held from the first one on, because between
+// two turns its number may be closed and given to another socket. Let go of with nothing entered.
+class HeldSocket {
  public:
-  // With a reference for as long as it waits.
-  Waiter(int fd, PollEvents events) : file_(host()->fds().get(fd)), events_(events) {}
+  // In the first turn, inside in_socket(). False: its last number is just being closed.
+  bool hold(Socket& socket) {
+    if (socket.get_unless_zero()) file_ = FileRef(&socket);
+    return static_cast<bool>(file_);
+  }
   explicit operator bool() const { return static_cast<bool>(file_); }
-  // `limit` zero: for ever.
-  void set_limit(Duration limit) {
-    if (limit > Duration()) deadline_ = host()->poll_context().now() + limit;
+  Socket& operator*() const { return static_cast<Socket&>(*file_); }
+  // Another turn: act(socket, now) inside the socket's stack.
+  template <typename Act>
+  auto turn(Act&& act) const -> decltype(act(std::declval<Socket&>(), Instant())) {
+    Inside inside(host()->stack_of(**this));
+    return act(**this, inside.now());
   }
-  // EAGAIN: the limit has passed. EINTR.
-  Result<PollEvents> wait() {
-    return wait_for(*file_, events_, deadline_, host()->poll_context(), host()->busy_poll());
-  }
+  // Gives the device a chance before a call says EAGAIN: without interrupts nobody else does.
+  void poll_once() const { host()->poll_context().poll(file_->napis(), kFirstPollBudget); }
 
  private:
   FileRef file_;
-  const PollEvents events_;
-  Instant deadline_ = Instant::never();
 };
 
-// Gives the device a chance before a call says EAGAIN: without interrupts nobody else does.
-inline void poll_once(int fd) {
-  if (const FileRef file = host()->fds().get(fd)) {
-    host()->poll_context().poll(file->napis(), kFirstPollBudget);
-  }
-}
+// Between the turns of a call that blocks: what it waits for, and until when.
+class Waiter {
+ public:
+  // `limit` zero: for ever.
+  Waiter(const HeldSocket& socket, PollEvents events, Duration limit);
+  // Until one of the events, HUP or a pending error. Readiness and the call may disagree (there is
+  // room in the send buffer, but no memory to put there): after some turns in vain a wake-up or
+  // 10 ms pass before the next, whatever is ready. EAGAIN: the limit has passed. EINTR.
+  Result<void> wait();
+  void note_progress() { turns_in_vain_ = 0; }
+
+ private:
+  Result<void> pause();
+
+  Socket& socket_;
+  const PollEvents events_;
+  const Instant deadline_;
+  unsigned turns_in_vain_ = 0;
+};
 
 }  // namespace pollux

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "pollux/pollux.h"
 #include "stack/api/config.h"
@@ -13,8 +14,10 @@ namespace pollux {
 namespace {
 
 std::mutex start_mutex;
-std::unique_ptr<Host> owned_host;
-std::string last_error;
+// plx_exit's to destroy and nobody else's: at exit(3) other threads may still be inside a call, and
+// in a forked child it is a copy of the parent's.
+Host* owned_host = nullptr;
+std::string& last_error = *std::make_unique<std::string>().release();  // as long as the process
 
 int fail(int error, std::string message) {
   last_error = std::move(message);
@@ -23,6 +26,9 @@ int fail(int error, std::string message) {
 }
 
 int start(const char* config_file, const char* const* settings) {
+  if (owned_host && !host()) {
+    return fail(EALREADY, "this process was forked from one that had called plx_init; fork before");
+  }
   if (owned_host) return fail(EALREADY, "plx_init has been called already in this process");
   const char* from_environment = secure_getenv("POLLUX_CONFIG");
   const char* file = config_file ? config_file : from_environment;
@@ -31,9 +37,9 @@ int start(const char* config_file, const char* const* settings) {
     return fail(EINVAL, std::move(error.message));
   }
   DriverError error;
-  owned_host = Host::start(config, error);
+  owned_host = Host::start(config, error).release();
   if (!owned_host) return fail(error.error, std::move(error.message));
-  set_host(owned_host.get());
+  set_host(owned_host);
   last_error.clear();
   return 0;
 }
@@ -49,10 +55,12 @@ int plx_init(const char* config_file, const char* const* settings) {
 }
 
 void plx_exit(void) {
+  // Not started, or a forked child's copy of its parent's; there the lock may be held for ever.
+  if (!pollux::host()) return;
   std::lock_guard lock(pollux::start_mutex);
-  if (!pollux::host()) return;  // not started, or a forked child's copy of its parent's
+  if (!pollux::host()) return;
   pollux::set_host(nullptr);
-  pollux::owned_host.reset();
+  const std::unique_ptr<pollux::Host> ended(std::exchange(pollux::owned_host, nullptr));
 }
 
 const char* plx_error(void) { return pollux::last_error.c_str(); }

@@ -65,7 +65,7 @@ struct Mode {
   bool is_stream = false;
   bool may_block = false;
   bool is_over = false;
-  std::size_t wanted = 1;  // octets a blocking receive waits for
+  std::size_t wanted = 1;  // octets a blocking call waits for
   Duration limit;
 };
 
@@ -83,27 +83,32 @@ std::size_t wanted_by(Socket& socket, const ReceiveMessage& message) {
   return std::min<std::size_t>(message.length, options->receive_low_water);
 }
 
-// One try, for what `moved` octets have left of the message.
-Result<std::size_t> try_receive(int fd, ReceiveMessage& message, std::size_t moved, Mode& mode) {
-  return in_socket(fd, [&](Socket& socket, Instant now) -> Result<std::size_t> {
-    mode.is_stream = socket.is_stream();
-    mode.may_block = may_block(socket, message.flags);
-    mode.limit = socket.receive_timeout();
-    mode.wanted = wanted_by(socket, message);
-    if (!mode.may_block) message.flags |= MSG_DONTWAIT;
-    if (moved == 0) {
-      const Result<std::size_t> n = socket.receive(message, now);
-      mode.is_over = socket.is_receive_over();
-      return n;
-    }
-    const Remaining rest(message.vector, moved);
-    ReceiveMessage more = message;
-    more.vector = rest.vector();
-    more.length = rest.length();
-    const Result<std::size_t> n = socket.receive(more, now);
-    mode.is_over = socket.is_receive_over();
+// MSG_PEEK leaves what it has seen, so that the octets left do not tell.
+bool is_receive_over(Socket& socket, bool is_peek) {
+  if (socket.is_receive_over()) return true;
+  return is_peek && socket.poll().has(kRdHup | kHup | kErr | kPri);
+}
+
+// One turn, for what `moved` octets have left of the message.
+Result<std::size_t> try_receive(Socket& socket, Instant now, ReceiveMessage& message,
+                                std::size_t moved, Mode& mode) {
+  const bool is_peek = (message.flags & MSG_PEEK) != 0;
+  mode.may_block = may_block(socket, message.flags);
+  mode.limit = socket.receive_timeout();
+  mode.wanted = wanted_by(socket, message);
+  if (!mode.may_block) message.flags |= MSG_DONTWAIT;
+  if (moved == 0 || is_peek) {
+    const Result<std::size_t> n = socket.receive(message, now);
+    mode.is_over = is_receive_over(socket, is_peek);
     return n;
-  });
+  }
+  const Remaining rest(message.vector, moved);
+  ReceiveMessage more = message;
+  more.vector = rest.vector();
+  more.length = rest.length();
+  const Result<std::size_t> n = socket.receive(more, now);
+  mode.is_over = is_receive_over(socket, is_peek);
+  return n;
 }
 
 bool is_again(const Result<std::size_t>& n) { return !n.ok() && n.error() == Errno::again; }
@@ -114,79 +119,101 @@ Result<std::size_t> moved_or(std::size_t moved, Errno error) {
   return error;
 }
 
-Result<std::size_t> receive_blocking(int fd, ReceiveMessage& message, std::size_t moved,
-                                     Mode mode) {
-  Waiter waiter(fd, kIn);
-  waiter.set_limit(mode.limit);
+// The first turn was in vain, or brought a part of what is wanted.
+bool is_unfinished(const Result<std::size_t>& n, const Mode& mode) {
+  if (!n) return is_again(n);
+  return mode.may_block && *n != 0 && *n < mode.wanted && !mode.is_over;
+}
+
+Result<std::size_t> receive_blocking(const HeldSocket& held, ReceiveMessage& message,
+                                     std::size_t moved, Mode mode) {
+  const bool is_peek = (message.flags & MSG_PEEK) != 0;
+  Waiter waiter(held, kIn, mode.limit);
   for (;;) {
-    if (!waiter) return moved_or(moved, Errno::bad_descriptor);
-    const Result<PollEvents> ready = waiter.wait();
-    if (!ready) return moved_or(moved, ready.error());
-    const Result<std::size_t> n = try_receive(fd, message, moved, mode);
+    const Result<void> ready = waiter.wait();
+    if (!ready.ok()) return moved_or(moved, ready.error());
+    const Result<std::size_t> n = held.turn([&](Socket& socket, Instant now) {
+      return try_receive(socket, now, message, moved, mode);
+    });
     if (is_again(n)) continue;
     if (!n) return moved_or(moved, n.error());
-    moved += *n;
+    if (!is_peek) waiter.note_progress();
+    moved = is_peek ? *n : moved + *n;
     if (*n == 0 || mode.is_over || moved >= mode.wanted) return moved;
   }
 }
 
 Result<std::size_t> receive(int fd, ReceiveMessage& message) {
   Mode mode;
-  Result<std::size_t> n = try_receive(fd, message, 0, mode);
-  if (is_again(n)) {
-    poll_once(fd);
-    n = try_receive(fd, message, 0, mode);
-  }
-  if (!mode.may_block) return n;
-  if (is_again(n)) return receive_blocking(fd, message, 0, mode);
-  const bool is_peek = (message.flags & MSG_PEEK) != 0;
-  if (!n || *n == 0 || *n >= mode.wanted || mode.is_over || is_peek) return n;
-  return receive_blocking(fd, message, *n, mode);
-}
-
-Result<std::size_t> try_send(int fd, const SendMessage& message, std::size_t moved, Mode& mode) {
-  return in_socket(fd, [&](Socket& socket, Instant now) -> Result<std::size_t> {
-    mode.is_stream = socket.is_stream();
-    mode.may_block = may_block(socket, message.flags & MSG_DONTWAIT);
-    mode.limit = socket.send_timeout();
-    if (moved == 0) return socket.send(message, now);
-    const Remaining rest(message.vector, moved);
-    SendMessage more = message;
-    more.vector = rest.vector();
-    more.length = rest.length();
-    return socket.send(more, now);
+  HeldSocket held;
+  Result<std::size_t> n = in_socket(fd, [&](Socket& socket, Instant now) -> Result<std::size_t> {
+    const Result<std::size_t> first = try_receive(socket, now, message, 0, mode);
+    const bool must_go_on = is_unfinished(first, mode);
+    if (must_go_on && !held.hold(socket) && !first) return Errno::bad_descriptor;
+    return first;
   });
+  if (!held) return n;
+  if (is_again(n)) {
+    held.poll_once();
+    n = held.turn(
+        [&](Socket& socket, Instant now) { return try_receive(socket, now, message, 0, mode); });
+  }
+  if (!mode.may_block || !is_unfinished(n, mode)) return n;
+  return receive_blocking(held, message, n.ok() ? *n : 0, mode);
 }
 
-Result<std::size_t> send_blocking(int fd, const SendMessage& message, std::size_t moved,
-                                  Mode mode) {
-  Waiter waiter(fd, kOut);
-  waiter.set_limit(mode.limit);
+Result<std::size_t> try_send(Socket& socket, Instant now, const SendMessage& message,
+                             std::size_t moved, Mode& mode) {
+  mode.is_stream = socket.is_stream();
+  mode.may_block = may_block(socket, message.flags & MSG_DONTWAIT);
+  mode.limit = socket.send_timeout();
+  mode.wanted = mode.is_stream ? message.length : 0;
+  if (moved == 0) return socket.send(message, now);
+  const Remaining rest(message.vector, moved);
+  SendMessage more = message;
+  more.vector = rest.vector();
+  more.length = rest.length();
+  return socket.send(more, now);
+}
+
+Result<std::size_t> send_blocking(const HeldSocket& held, const SendMessage& message,
+                                  std::size_t moved, Mode mode) {
+  Waiter waiter(held, kOut, mode.limit);
   while (moved < message.length || moved == 0) {
-    if (!waiter) return moved_or(moved, Errno::bad_descriptor);
-    const Result<PollEvents> ready = waiter.wait();
-    if (!ready) return moved_or(moved, ready.error());
-    const Result<std::size_t> n = try_send(fd, message, moved, mode);
+    const Result<void> ready = waiter.wait();
+    if (!ready.ok()) return moved_or(moved, ready.error());
+    const Result<std::size_t> n = held.turn(
+        [&](Socket& socket, Instant now) { return try_send(socket, now, message, moved, mode); });
     if (is_again(n)) continue;
     if (!n) return moved_or(moved, n.error());
+    waiter.note_progress();
     moved += *n;
     if (*n == 0) break;
   }
   return moved;
 }
 
+Result<std::size_t> send_in_turns(int fd, const SendMessage& message, Mode& mode) {
+  HeldSocket held;
+  Result<std::size_t> n = in_socket(fd, [&](Socket& socket, Instant now) -> Result<std::size_t> {
+    const Result<std::size_t> first = try_send(socket, now, message, 0, mode);
+    const bool must_go_on = is_unfinished(first, mode);
+    if (must_go_on && !held.hold(socket) && !first) return Errno::bad_descriptor;
+    return first;
+  });
+  if (!held) return n;
+  if (is_again(n)) {
+    held.poll_once();
+    n = held.turn(
+        [&](Socket& socket, Instant now) { return try_send(socket, now, message, 0, mode); });
+  }
+  if (!mode.may_block || !is_unfinished(n, mode)) return n;
+  return send_blocking(held, message, n.ok() ? *n : 0, mode);
+}
+
 Result<std::size_t> send(int fd, const SendMessage& message) {
   Mode mode;
-  Result<std::size_t> n = try_send(fd, message, 0, mode);
-  if (is_again(n)) {
-    poll_once(fd);
-    n = try_send(fd, message, 0, mode);
-  }
-  const bool is_blocked = is_again(n);
-  const bool is_partial = n.ok() && mode.is_stream && *n < message.length;
-  if (mode.may_block && (is_blocked || is_partial)) {
-    n = send_blocking(fd, message, n.ok() ? *n : 0, mode);
-  }
+  const Result<std::size_t> n = send_in_turns(fd, message, mode);
   const bool is_broken = !n && n.error() == Errno::pipe && mode.is_stream;
   if (is_broken && (message.flags & MSG_NOSIGNAL) == 0) ::raise(SIGPIPE);
   return n;

@@ -15,8 +15,12 @@ namespace {
 constexpr int kTypeMask = 0xf;  // Linux: SOCK_TYPE_MASK
 constexpr int kCreationFlags = SOCK_NONBLOCK | SOCK_CLOEXEC;
 
+void set_creation_flags(Socket& socket, int flags) {
+  if ((flags & SOCK_NONBLOCK) != 0) socket.set_status_flags(socket.status_flags() | O_NONBLOCK);
+}
+
 Result<int> install(Socket* socket, int flags) {
-  if ((flags & SOCK_NONBLOCK) != 0) socket->set_status_flags(socket->status_flags() | O_NONBLOCK);
+  set_creation_flags(*socket, flags);
   const Result<int> number = host()->fds().install(socket, (flags & SOCK_CLOEXEC) != 0);
   if (!number) socket->put();
   return number;
@@ -49,95 +53,114 @@ Result<int> open_socket(int domain, int type, int protocol) {
 
 bool is_non_blocking(const File& file) { return (file.status_flags() & O_NONBLOCK) != 0; }
 
-// Once accepted a connection has no way back, so the number must be there before.
-bool has_free_number() { return host()->fds().used() < host()->fds().capacity(); }
-
 struct Accepting {
   Socket* socket;
   Endpoint peer;
   int family;
 };
 
-Result<Accepting> try_accept(int fd, bool& may_block, Duration& limit) {
-  return in_socket(fd, [&](Socket& socket, Instant now) -> Result<Accepting> {
-    may_block = !is_non_blocking(socket);
-    limit = socket.receive_timeout();
-    ASSIGN_OR_RETURN(Socket* const accepted, socket.accept(now));
-    const Result<Endpoint> peer = accepted->peer();
-    return Accepting{accepted, peer.ok() ? *peer : Endpoint{}, socket.socket_type().family};
-  });
+Result<Accepting> try_accept(Socket& socket, Instant now) {
+  ASSIGN_OR_RETURN(Socket* const accepted, socket.accept(now));
+  const Result<Endpoint> peer = accepted->peer();
+  return Accepting{accepted, peer.ok() ? *peer : Endpoint{}, socket.socket_type().family};
 }
 
 Result<Accepting> accept_blocking(int fd) {
   bool may_block = false;
   Duration limit;
-  Result<Accepting> accepted = try_accept(fd, may_block, limit);
-  if (accepted.ok() || accepted.error() != Errno::again) return accepted;
-  poll_once(fd);
-  accepted = try_accept(fd, may_block, limit);
-  if (!may_block) return accepted;
-  Waiter waiter(fd, kIn);
-  waiter.set_limit(limit);
-  while (!accepted.ok() && accepted.error() == Errno::again) {
-    if (!waiter) return Errno::bad_descriptor;
-    const Result<PollEvents> ready = waiter.wait();
-    if (!ready) return ready.error();
-    accepted = try_accept(fd, may_block, limit);
+  HeldSocket held;
+  const auto is_empty = [](const Result<Accepting>& accepted) {
+    return !accepted.ok() && accepted.error() == Errno::again;
+  };
+  Result<Accepting> accepted = in_socket(fd, [&](Socket& socket, Instant now) -> Result<Accepting> {
+    may_block = !is_non_blocking(socket);
+    limit = socket.receive_timeout();
+    Result<Accepting> first = try_accept(socket, now);
+    if (is_empty(first) && !held.hold(socket)) return Errno::bad_descriptor;
+    return first;
+  });
+  if (!held) return accepted;
+  held.poll_once();
+  accepted = held.turn(try_accept);
+  if (!may_block || !is_empty(accepted)) return accepted;
+  Waiter waiter(held, kIn, limit);
+  while (is_empty(accepted)) {
+    RETURN_IF_ERROR(waiter.wait());
+    accepted = held.turn(try_accept);
   }
   return accepted;
 }
 
+Result<Socket*> accept_socket(int fd, sockaddr* address, socklen_t* length) {
+  ASSIGN_OR_RETURN(const Accepting accepted, accept_blocking(fd));
+  const auto stored = store_endpoint(accepted.peer, accepted.family, address, length);
+  if (stored.ok()) return accepted.socket;
+  accepted.socket->put();
+  return stored.error();
+}
+
+// Once accepted a connection has no way back, so the number is taken before. Linux:
+// __sys_accept4_file().
 Result<int> accept_connection(int fd, sockaddr* address, socklen_t* length, int flags) {
   const Result<Socket*> listening = peek_socket(fd);
   if (!listening && listening.error() == Errno::bad_descriptor) return listening.error();
   if ((flags & ~kCreationFlags) != 0) return Errno::invalid;
   if (!listening) return listening.error();
-  if (!has_free_number()) return Errno::process_files;
-  ASSIGN_OR_RETURN(const Accepting accepted, accept_blocking(fd));
-  if (const auto stored = store_endpoint(accepted.peer, accepted.family, address, length);
-      !stored.ok()) {
-    accepted.socket->put();
-    return stored.error();
+  FdTable& fds = host()->fds();
+  ASSIGN_OR_RETURN(const int number, fds.reserve());
+  const Result<Socket*> accepted = accept_socket(fd, address, length);
+  if (!accepted) {
+    fds.cancel(number);
+    return accepted.error();
   }
-  return install(accepted.socket, flags);
+  set_creation_flags(**accepted, flags);
+  fds.fill(number, *accepted, (flags & SOCK_CLOEXEC) != 0);
+  return number;
 }
 
-Result<void> try_connect(int fd, const sockaddr* address, socklen_t length, bool& may_block,
-                         Duration& limit) {
-  return in_socket(fd, [&](Socket& socket, Instant now) -> Result<void> {
-    if (!address) return Errno::fault;
-    if (length < sizeof(sa_family_t)) return Errno::invalid;
-    if (address->sa_family == AF_UNSPEC) return socket.disconnect(now);
-    ASSIGN_OR_RETURN(const Endpoint remote,
-                     to_endpoint(address, length, socket.socket_type().family));
-    may_block = !is_non_blocking(socket);
-    limit = socket.send_timeout();
-    return socket.connect(remote, now);
-  });
-}
-
-Result<void> connect_blocking(int fd, const sockaddr* address, socklen_t length) {
+struct Connecting {
+  const sockaddr* address;
+  socklen_t length;
   bool may_block = false;
   Duration limit;
-  Result<void> connected = try_connect(fd, address, length, may_block, limit);
-  const auto in_progress = [&] {
-    return !connected.ok() &&
-           (connected.error() == Errno::in_progress || connected.error() == Errno::already);
-  };
-  if (!in_progress()) return connected;
+};
+
+Result<void> try_connect(Socket& socket, Instant now, Connecting& call) {
+  if (!call.address) return Errno::fault;
+  if (call.length < sizeof(sa_family_t)) return Errno::invalid;
+  if (call.address->sa_family == AF_UNSPEC) return socket.disconnect(now);
+  ASSIGN_OR_RETURN(const Endpoint remote,
+                   to_endpoint(call.address, call.length, socket.socket_type().family));
+  call.may_block = !is_non_blocking(socket);
+  call.limit = socket.send_timeout();
+  return socket.connect(remote, now);
+}
+
+bool is_in_progress(const Result<void>& connected) {
+  return !connected.ok() &&
+         (connected.error() == Errno::in_progress || connected.error() == Errno::already);
+}
+
+Result<void> connect_blocking(int fd, Connecting call) {
+  HeldSocket held;
+  const auto turn = [&](Socket& socket, Instant now) { return try_connect(socket, now, call); };
+  Result<void> connected = in_socket(fd, [&](Socket& socket, Instant now) -> Result<void> {
+    Result<void> first = turn(socket, now);
+    if (is_in_progress(first) && !held.hold(socket)) return Errno::bad_descriptor;
+    return first;
+  });
+  if (!held) return connected;
   const Errno unfinished = connected.error();
-  if (!may_block) {
-    if (connected.error() == Errno::in_progress) return connected;
-    poll_once(fd);  // it may be over by now
-    return try_connect(fd, address, length, may_block, limit);
+  if (!call.may_block) {
+    if (unfinished == Errno::in_progress) return connected;
+    held.poll_once();  // it may be over by now
+    return held.turn(turn);
   }
-  Waiter waiter(fd, kOut);
-  waiter.set_limit(limit);
-  while (in_progress()) {
-    if (!waiter) return Errno::bad_descriptor;
-    const Result<PollEvents> ready = waiter.wait();
-    if (!ready) return ready.error() == Errno::again ? unfinished : ready.error();
-    connected = try_connect(fd, address, length, may_block, limit);
+  Waiter waiter(held, kOut, call.limit);
+  while (is_in_progress(connected)) {
+    const Result<void> ready = waiter.wait();
+    if (!ready.ok()) return ready.error() == Errno::again ? unfinished : ready.error();
+    connected = held.turn(turn);
   }
   return connected;
 }
@@ -214,7 +237,7 @@ int plx_accept4(int fd, sockaddr* address, socklen_t* length, int flags) {
 }
 
 int plx_connect(int fd, const sockaddr* address, socklen_t length) {
-  return to_return(connect_blocking(fd, address, length));
+  return to_return(connect_blocking(fd, {.address = address, .length = length, .limit = {}}));
 }
 
 int plx_shutdown(int fd, int how) {

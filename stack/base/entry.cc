@@ -19,6 +19,7 @@ long futex(std::atomic<std::uint32_t>& word, int op, std::uint32_t value) {
 }  // namespace
 
 void Entry::lock_slowly() {
+  check_outside();
   for (int i = 0; i < kSpins; ++i) {
     if (word_.load(std::memory_order_relaxed) == kFree && try_lock()) return;
     _mm_pause();

@@ -12,7 +12,8 @@ namespace pollux {
 // shared: any thread may enter; the guard is one futex lock (try, spin under 1 us, sleep).
 enum class ThreadMode : std::uint8_t { single, shared };
 
-// Not recursive. In single mode the first thread that enters becomes the owner for good.
+// Not recursive: a thread that enters what it is inside already (from a signal handler, say) is
+// stopped by a CHECK. In single mode the first thread that enters becomes the owner for good.
 class Entry {
  public:
   explicit Entry(ThreadMode mode) : mode_(mode) {}
@@ -48,25 +49,29 @@ class Entry {
     return mode_ == ThreadMode::shared || !owner || owner == this_thread();
   }
   ThreadMode mode() const { return mode_; }
-
- private:
-  enum : std::uint32_t { kFree, kEntered, kWaited };
   // The address of a thread-local is a thread's name: 0.3 ns, where gettid(2) is 84.
   static const void* this_thread() {
     static thread_local char name;
     return &name;
   }
+
+ private:
+  enum : std::uint32_t { kFree, kEntered, kWaited };
   bool try_lock() {
     std::uint32_t expected = kFree;
     return word_.compare_exchange_strong(expected, kEntered, std::memory_order_acquire,
                                          std::memory_order_relaxed);
   }
   void note_entered() {
-    DCHECK(!is_entered());
     if (mode_ == ThreadMode::single) check_owner();
     inside_.store(this_thread(), std::memory_order_relaxed);
   }
+  // Shared mode pays nothing for it: the lock is taken, so lock_slowly() asks.
+  void check_outside() const {
+    CHECK(!is_entered());  // entered again by the thread that is inside: from a signal handler?
+  }
   void check_owner() {
+    check_outside();
     const void* owner = owner_.load(std::memory_order_relaxed);
     if (owner == this_thread()) return;
     CHECK(owner == nullptr);  // threads = "single": another thread owns this

@@ -18,6 +18,7 @@ enum class Errno : int {
   again = EAGAIN,
   already = EALREADY,
   bad_descriptor = EBADF,
+  busy = EBUSY,
   connection_aborted = ECONNABORTED,
   connection_refused = ECONNREFUSED,
   connection_reset = ECONNRESET,

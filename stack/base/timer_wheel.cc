@@ -17,12 +17,16 @@ constexpr std::int64_t slot_mask(unsigned level) {
 TimerWheel::TimerWheel(Instant now) : tick_(now.to_ns() >> kTickShift) {}
 
 void TimerWheel::arm(Timer& timer, Instant deadline) {
+  if (timer.is_armed() && timer.deadline_ == first_) is_first_known_ = false;
   timer.disarm();
   timer.deadline_ = deadline;
-  place(timer);
+  const List& slot = place(timer);
+  if (!is_first_known_ || deadline >= first_) return;
+  first_ = deadline;
+  first_slot_ = &slot;
 }
 
-void TimerWheel::place(Timer& timer) {
+TimerWheel::List& TimerWheel::place(Timer& timer) {
   std::int64_t tick = timer.deadline_.to_ns() >> kTickShift;
   if (tick < tick_) tick = tick_;
   const std::int64_t last = tick_ | (kReach - 1);
@@ -32,6 +36,7 @@ void TimerWheel::place(Timer& timer) {
   const auto slot = static_cast<unsigned>(tick >> (kSlotBits * level)) & (kSlots - 1);
   slots_[level][slot].push_back(timer);
   occupied_[level] |= std::uint64_t{1} << slot;
+  return slots_[level][slot];
 }
 
 // The first slot at or after now that may hold a timer: its level, and the tick it begins at.
@@ -53,6 +58,7 @@ bool TimerWheel::find_next(unsigned& level, std::int64_t& tick) const {
 }
 
 void TimerWheel::collect_due(Instant now) {
+  is_first_known_ = false;
   const std::int64_t now_tick = now.to_ns() >> kTickShift;
   unsigned level = 0;
   std::int64_t tick = 0;
@@ -87,19 +93,22 @@ void TimerWheel::take_due_of_this_tick(List& list, Instant now) {
   }
 }
 
-Instant TimerWheel::next_deadline() const {
+Instant TimerWheel::find_first() const {
   if (!due_.empty()) return due_.front().deadline_;
   unsigned level = 0;
   std::int64_t tick = 0;
-  if (!find_next(level, tick)) return Instant::never();
+  is_first_known_ = true;
+  first_ = Instant::never();
+  first_slot_ = nullptr;
+  if (!find_next(level, tick)) return first_;
   const auto slot = static_cast<unsigned>(tick >> (kSlotBits * level)) & (kSlots - 1);
-  Instant first = Instant::never();
+  first_slot_ = &slots_[level][slot];
   unsigned looked_at = 0;
-  for (const Timer& timer : slots_[level][slot]) {
-    if (++looked_at > kExactUpTo) return Instant::from_ns(tick << kTickShift);
-    first = earlier(first, timer.deadline_);
+  for (const Timer& timer : *first_slot_) {
+    if (++looked_at > kExactUpTo) return first_ = Instant::from_ns(tick << kTickShift);
+    first_ = earlier(first_, timer.deadline_);
   }
-  return first;
+  return first_;
 }
 
 bool TimerWheel::empty() const {

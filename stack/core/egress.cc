@@ -1,4 +1,6 @@
 // egress.cc - the way down: what sockets and timers left to send becomes packets, on one page.
+#include <bitset>
+
 #include "stack/core/stack.h"
 #include "stack/ip/fragmentation.h"
 #include "stack/link/arp.h"
@@ -49,6 +51,8 @@ bool Stack::send_connection(tcp::Connection& connection, Instant now) {
   const FourTuple tuple = connection.tuple();
   const Result<Route> route = routes_.lookup(tuple.remote.address);
   if (!route) {
+    // Lost at once, as the network would have: its timers run, and R2 ends it.
+    while (connection.next_segment(now)) continue;
     connection.icmp_error(route.error(), false, connection.snd().una, now);
     after_event(connection, now);
     return true;
@@ -85,15 +89,19 @@ void Stack::send_replies(Instant now) {
   }
 }
 
+// What finds no room waits its turn, in order; other devices' go on.
 void Stack::send_datagrams(Instant now) {
+  std::bitset<256> blocked;
   for (std::size_t n = datagrams_out_.size(); n != 0; --n) {
-    const Result<Route> route = routes_.lookup(datagrams_out_.front().ip.destination);
-    if (route && !has_room(*route, now)) return;  // in order, when the device takes packets again
     DatagramOut datagram = datagrams_out_.pop();
+    const Result<Route> route = routes_.lookup(datagram.ip.destination);
     if (!route) {
       count_drop(Drop::no_route);
+    } else if (blocked[route->interface] || !has_room(*route, now)) {
+      blocked.set(route->interface);
+      datagrams_out_.push(std::move(datagram));
     } else if (datagram.packet.size() + sizeof(wire::Ipv4Header) <= route->mtu) {
-      send_ip(*route, datagram.ip, {.packet = std::move(datagram.packet)}, now);
+      send_ip(*route, datagram.ip, {.packet = std::move(datagram.packet), .offload = {}}, now);
     } else {
       send_fragments(*route, std::move(datagram), now);
     }
@@ -196,16 +204,15 @@ tcp::TxContext Stack::tx_context(const Route& route) {
 }
 
 void Stack::transmit(Instant now) {
-  bool is_refusing = false;
+  is_refusing_ = false;
   for (auto& out : interfaces_) {
     out->transmit(now);
     const Interface::Sent sent = out->take_sent();
     counters_.tx_packets += sent.packets;
     counters_.tx_bytes += sent.bytes;
     counters_.tx_dropped += sent.dropped;
-    is_refusing = is_refusing || out->is_refusing();
+    is_refusing_ = is_refusing_ || out->is_refusing();
   }
-  must_be_polled_.store(is_refusing || lacks_interrupts_, std::memory_order_relaxed);
 }
 
 }  // namespace pollux

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <pthread.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -11,6 +12,7 @@
 #include "drivers/kernel_interface.h"
 #include "drivers/pcap_tap.h"
 #include "epoll/eventpoll.h"
+#include "stack/core/inside.h"
 #include "stack/socket/socket.h"
 
 namespace pollux {
@@ -18,6 +20,8 @@ namespace {
 
 constexpr std::uint16_t kDataRoom = 2048;
 constexpr NapiSet kOnlyNapi = 1;
+constexpr Duration kLastDeliveries = Duration::seconds(1);
+constexpr useconds_t kDeliveryPauseUsecs = 100;
 
 Host* the_host = nullptr;
 
@@ -102,12 +106,22 @@ Host::Host(const Config& config, PacketPool pool)
   context_.add(*napi_);
 }
 
+// As a process ends: its descriptors are closed, what was sent is delivered (for a while), what is
+// still open then is reset.
 Host::~Host() {
   softirq_.reset();
   if (!stack_->entry().may_enter()) return;
-  Entered entered(stack_->entry());
-  LcoreScope lcore(stack_->lcore());
-  stack_->reset_all(clock_.now());
+  const auto end = static_cast<int>(fds_.table_size());
+  for (int number = 0; number < end; ++number) static_cast<void>(fds_.close(number));
+  const Instant deadline = clock_.now() + kLastDeliveries;
+  while (clock_.now() < deadline) {
+    napi_->poll(kFirstPollBudget, Napi::Claim::waiter);
+    Inside inside(*stack_);
+    if (!stack_->is_delivering()) break;
+    ::usleep(kDeliveryPauseUsecs);
+  }
+  Inside inside(*stack_);
+  stack_->reset_all(inside.now());
 }
 
 DriverError Host::add_port(const PortConfig& config) {

@@ -63,7 +63,8 @@ class Interface {
   std::array<Packet, kBatch> batch_;
   std::size_t count_ = 0;
   Sent sent_;
-  Instant refusing_since_ = Instant::never();
+  Instant refused_at_ = Instant::never();      // the last time it did not take all
+  Instant refusing_since_ = Instant::never();  // it has taken nothing since
 };
 
 }  // namespace pollux

@@ -48,22 +48,27 @@ bool Napi::claim(Sleeper& sleeper, Claim kind) {
   return true;
 }
 
+// Whoever leaves while nobody has the claim wakes one of those who would: the holder's successor,
+// or, if that one had an event of its own and never claimed, the next.
 void Napi::release(Sleeper& sleeper) {
-  {
-    std::lock_guard lock(mutex_);
-    if (holder_ != &sleeper) {
-      std::erase(successors_, &sleeper);
-      return;
-    }
+  const bool was_holder = leave(sleeper);
+  Softirq* softirq = softirq_.load();
+  if (was_holder && softirq) softirq->note_left();
+}
+
+bool Napi::leave(Sleeper& sleeper) {
+  std::lock_guard lock(mutex_);
+  const bool was_holder = holder_ == &sleeper;
+  if (was_holder) {
     holder_ = nullptr;
     kind_.store(Claim::none, std::memory_order_relaxed);
-    if (!successors_.empty()) {
-      // Its claim() then succeeds, or finds an even newer holder.
-      successors_.front()->wake();
-      successors_.erase(successors_.begin());
-    }
+  } else {
+    std::erase(successors_, &sleeper);
   }
-  if (Softirq* softirq = softirq_.load()) softirq->note_left();
+  if (holder_ || successors_.empty()) return was_holder;
+  successors_.front()->wake();
+  successors_.erase(successors_.begin());
+  return was_holder;
 }
 
 Duration Napi::next_pause(Duration ceiling) {

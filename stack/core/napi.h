@@ -57,6 +57,7 @@ class Napi {
 
  private:
   void give_way();
+  bool leave(Sleeper& sleeper);  // true: it had the claim
 
   Stack& stack_;
   Clock& clock_;

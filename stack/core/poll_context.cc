@@ -7,9 +7,21 @@
 namespace pollux {
 namespace {
 
+constexpr unsigned kBusySleepsPerLook = 16;  // 0.1 us of each then
+
 timespec to_timespec(Duration d) {
   const std::int64_t ns = d.to_ns() < 0 ? 0 : d.to_ns();
   return {.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
+}
+
+// The kernel's answers to a request's descriptors. True: one is ready.
+bool copy_answers(std::span<const pollfd> from, std::span<pollfd> to) {
+  bool is_ready = false;
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    to[i].revents = from[i].revents;
+    is_ready = is_ready || from[i].revents != 0;
+  }
+  return is_ready;
 }
 
 }  // namespace
@@ -20,59 +32,66 @@ class StackPollContext::Claims {
   Claims(const std::vector<Napi*>& napis, NapiSet wanted, Sleeper& sleeper, Napi::Claim kind)
       : napis_(napis), wanted_(wanted), sleeper_(sleeper), kind_(kind) {
     for (std::size_t i = 0; i < napis_.size(); ++i) {
-      if ((wanted_ >> i & 1) == 0 || !napis_[i]->claim(sleeper_, kind)) continue;
-      held_ |= NapiSet{1} << i;
-      Entered entered(napis_[i]->stack().entry());
-      napis_[i]->stack().arm_rx_interrupts();
+      if ((wanted_ >> i & 1) != 0 && napis_[i]->claim(sleeper_, kind)) held_ |= NapiSet{1} << i;
     }
+    arm();
   }
   Claims(const Claims&) = delete;
   Claims& operator=(const Claims&) = delete;
   ~Claims() {
+    for_each_held([&](Napi& napi) {
+      Entered entered(napi.stack().entry());
+      napi.stack().disarm(sleeper_);
+    });
     for (std::size_t i = 0; i < napis_.size(); ++i) {
-      if (held_ >> i & 1) disarm(napis_[i]->stack());
-      if (wanted_ >> i & 1) napis_[i]->release(sleeper_);
+      if ((wanted_ >> i & 1) != 0) napis_[i]->release(sleeper_);
     }
   }
 
+  bool holds_any() const { return held_ != 0; }
+  void arm() {
+    for_each_held([&](Napi& napi) {
+      Entered entered(napi.stack().entry());
+      napi.stack().arm(sleeper_);
+    });
+  }
+  // An interrupt that found nothing to do is taken back, or it would end every sleep at once.
+  void rearm() {
+    for_each_held([&](Napi& napi) {
+      Entered entered(napi.stack().entry());
+      napi.stack().disarm(sleeper_);
+      napi.stack().arm(sleeper_);
+    });
+  }
   // True: packets or timers have been processed.
   bool poll() {
     bool busy = false;
-    for (std::size_t i = 0; i < napis_.size(); ++i) {
-      if ((held_ >> i & 1) == 0) continue;
-      napis_[i]->poll(kFirstPollBudget, kind_);
-      busy = busy || napis_[i]->was_busy();
-    }
+    for_each_held([&](Napi& napi) {
+      napi.poll(kFirstPollBudget, kind_);
+      busy = busy || napi.was_busy();
+    });
     return busy;
   }
-  // When the next poll is due without any interrupt.
-  Instant next_poll(Instant now, Duration ceiling) {
+  // From now on whoever makes an earlier poll necessary wakes the sleeper. Returns when the next
+  // poll is due without that and without an interrupt.
+  Instant announce_sleep(Duration ceiling) {
     Instant next = Instant::never();
-    for (std::size_t i = 0; i < napis_.size(); ++i) {
-      if ((held_ >> i & 1) == 0) continue;
-      Stack& stack = napis_[i]->stack();
-      next = earlier(next, stack.next_timeout());
-      if (stack.must_be_polled()) next = earlier(next, now + napis_[i]->next_pause(ceiling));
-    }
+    for_each_held([&](Napi& napi) {
+      Entered entered(napi.stack().entry());
+      next = earlier(next, napi.stack().announce_sleep(napi.next_pause(ceiling)));
+    });
     return next;
   }
-  // From now until disarm, whoever sets an earlier timer wakes the sleeper.
-  void announce_sleep(Instant until) {
-    for (std::size_t i = 0; i < napis_.size(); ++i) {
-      if (held_ >> i & 1) napis_[i]->stack().set_asleep_until(until, &sleeper_);
-    }
-  }
   void add_descriptors(std::vector<pollfd>& fds) const {
-    for (std::size_t i = 0; i < napis_.size(); ++i) {
-      if (held_ >> i & 1) napis_[i]->stack().add_rx_interrupt_fds(fds);
-    }
+    for_each_held([&](Napi& napi) { napi.stack().add_rx_interrupt_fds(fds); });
   }
 
  private:
-  void disarm(Stack& stack) {
-    Entered entered(stack.entry());
-    stack.set_asleep_until(Instant::never(), nullptr);
-    stack.disarm_rx_interrupts();
+  template <typename Act>
+  void for_each_held(Act&& act) const {
+    for (std::size_t i = 0; i < napis_.size(); ++i) {
+      if ((held_ >> i & 1) != 0) act(*napis_[i]);
+    }
   }
 
   const std::vector<Napi*>& napis_;
@@ -98,12 +117,13 @@ SleepEnd StackPollContext::sleep(Sleeper& sleeper, const SleepRequest& request) 
 
 SleepEnd StackPollContext::sleep_as_softirq(Sleeper& sleeper, const SleepRequest& request) {
   Claims claims(napis_, request.napis, sleeper, Napi::Claim::softirq);
-  return sleep_with(claims, sleeper, request);
+  return claims.holds_any() ? sleep_with(claims, sleeper, request) : SleepEnd::woken;
 }
 
 SleepEnd StackPollContext::sleep_with(Claims& claims, Sleeper& sleeper,
                                       const SleepRequest& request) {
-  if (claims.poll()) return SleepEnd::polled;  // what came before arming raised no interrupt
+  // What came before arming raised no interrupt.
+  if (claims.poll()) return end_of_busy_sleep(request);
   // Of this thread for good: a sleep must not allocate each time.
   static thread_local std::vector<pollfd> fds;
   fds.assign(1, pollfd{.fd = sleeper.fd(), .events = POLLIN, .revents = 0});
@@ -111,10 +131,8 @@ SleepEnd StackPollContext::sleep_with(Claims& claims, Sleeper& sleeper,
   const std::size_t first_kernel = fds.size();
   fds.insert(fds.end(), request.kernel.begin(), request.kernel.end());
   for (;;) {
-    const Instant now = clock_.now();
-    const Instant end = earlier(request.deadline, claims.next_poll(now, poll_ceiling_));
-    const timespec timeout = to_timespec(end - now);
-    claims.announce_sleep(end);
+    const Instant end = earlier(request.deadline, claims.announce_sleep(poll_ceiling_));
+    const timespec timeout = to_timespec(end - clock_.now());
     if (!sleeper.prepare_to_sleep()) return SleepEnd::woken;
     const int ready =
         ::ppoll(fds.data(), fds.size(), end.is_never() ? nullptr : &timeout, request.sigmask);
@@ -122,15 +140,23 @@ SleepEnd StackPollContext::sleep_with(Claims& claims, Sleeper& sleeper,
     sleeper.finish_sleep();
     if (sleeper.is_woken()) return SleepEnd::woken;
     if (ready < 0 && error == EINTR) return SleepEnd::interrupted;
-    bool kernel_is_ready = false;
-    for (std::size_t i = 0; i < request.kernel.size(); ++i) {
-      request.kernel[i].revents = fds[first_kernel + i].revents;
-      kernel_is_ready = kernel_is_ready || request.kernel[i].revents != 0;
-    }
-    if (claims.poll()) return SleepEnd::polled;
+    const bool kernel_is_ready = copy_answers(std::span(fds).subspan(first_kernel), request.kernel);
+    if (claims.poll()) return end_of_busy_sleep(request);
     if (kernel_is_ready) return SleepEnd::kernel;
     if (clock_.now() >= request.deadline) return SleepEnd::timed_out;
+    if (ready > 0) claims.rearm();
   }
+}
+
+// Traffic of other sockets must keep nobody from its deadline, nor from its signals: those are held
+// while a wait spins, and looked for here once in a while.
+SleepEnd StackPollContext::end_of_busy_sleep(const SleepRequest& request) {
+  static thread_local unsigned busy_sleeps = 0;
+  if (clock_.now() >= request.deadline) return SleepEnd::timed_out;
+  if (++busy_sleeps % kBusySleepsPerLook != 0) return SleepEnd::polled;
+  const timespec at_once{};
+  const bool interrupted = ::ppoll(nullptr, 0, &at_once, request.sigmask) < 0 && errno == EINTR;
+  return interrupted ? SleepEnd::interrupted : SleepEnd::polled;
 }
 
 }  // namespace pollux

@@ -26,6 +26,7 @@ class StackPollContext final : public PollContext {
  private:
   class Claims;
   SleepEnd sleep_with(Claims& claims, Sleeper& sleeper, const SleepRequest& request);
+  SleepEnd end_of_busy_sleep(const SleepRequest& request);
 
   Clock& clock_;
   const Duration poll_ceiling_;

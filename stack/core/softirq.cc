@@ -68,9 +68,9 @@ void Softirq::serve() {
   pollfd door{.fd = doorbell_.fd(), .events = POLLIN, .revents = 0};
   while (!is_stopping_.load()) {
     const SleepRequest request{.napis = napis_, .kernel = {&door, 1}, .deadline = Instant::never()};
-    // Woken: a waiter took the claim.
+    // Woken: a waiter has, or took, the claim.
     if (context_.sleep_as_softirq(sleeper, request) == SleepEnd::woken) return;
-    if (napi_.claimed_by() == Napi::Claim::waiter) return;
+    if (door.revents != 0) doorbell_.drain();
     if (context_.now() - napi_.last_attended() < takeover_) return;
   }
 }

@@ -72,7 +72,6 @@ void Stack::add_interface(NetDevice& device, const PortConfig& config) {
   }
   if (config.gateway) routes_.add_gateway({IpAddress::any_v4(), 0}, *config.gateway);
   lacks_interrupts_ = lacks_interrupts_ || device.rx_interrupt_fd() < 0;
-  must_be_polled_.store(lacks_interrupts_);
   publish();
 }
 
@@ -109,7 +108,7 @@ bool Stack::poll(unsigned budget, Instant now) {
   flush(now);
   publish();
   ++counters_.polls;
-  return received != 0 || timers_ran;
+  return received != 0 || timers_ran || (has_output() && !is_refusing_);
 }
 
 void Stack::advance_timers(Instant now) {
@@ -133,14 +132,19 @@ Instant Stack::earliest_timeout() const {
 }
 
 void Stack::finish_call(Instant now) {
-  if (has_output()) {
-    if (++calls_since_wait_ == 1) deferred_since_ = now;
-    const unsigned patience =
-        std::min(events_returned_.load(std::memory_order_relaxed), kMaxDeferredCalls);
-    const bool may_wait = calls_since_wait_ < patience && now - deferred_since_ < kMaxDeferral;
-    if (!may_wait) flush(now);
-  }
+  if (has_output() && !may_defer(now)) flush(now);
   publish();
+}
+
+// Only the thread whose wait returned several events, and only while nobody sleeps here: that one
+// might be waiting for the answer to what is held back.
+bool Stack::may_defer(Instant now) {
+  const unsigned events = events_returned_.load(std::memory_order_relaxed);
+  if (events < 2 || asleep_until_ > now) return false;
+  if (deferring_thread_.load(std::memory_order_relaxed) != Entry::this_thread()) return false;
+  if (++calls_since_wait_ == 1) deferred_since_ = now;
+  return calls_since_wait_ < std::min(events, kMaxDeferredCalls) &&
+         now - deferred_since_ < kMaxDeferral;
 }
 
 bool Stack::has_output() const {
@@ -152,25 +156,31 @@ std::uint16_t Stack::mtu_to(const IpAddress& destination, Instant now) const {
   return route ? path_mtu_.lookup(destination, route->mtu, now) : PathMtu::kFloor;
 }
 
-// For sleepers, who look without entering. One that sleeps past a timer set meanwhile is woken.
+// Whoever sleeps on the devices must not sleep past a timer that was set meanwhile, nor leave
+// refused packets behind.
 void Stack::publish() {
-  const Instant next = earliest_timeout();
+  const Instant next = is_refusing_ ? Instant() : earliest_timeout();
   next_timeout_ns_.store(next.to_ns(), std::memory_order_relaxed);
-  Sleeper* sleeper = asleep_.load(std::memory_order_acquire);
-  if (sleeper && next.to_ns() < asleep_until_ns_.load(std::memory_order_relaxed)) sleeper->wake();
+  if (next < asleep_until_ && armed_ != &Sleeper::of_this_thread()) armed_->wake();
 }
 
-void Stack::set_asleep_until(Instant deadline, Sleeper* sleeper) {
-  asleep_until_ns_.store(deadline.to_ns(), std::memory_order_relaxed);
-  asleep_.store(sleeper, std::memory_order_release);
-}
-
-void Stack::arm_rx_interrupts() {
+void Stack::arm(Sleeper& sleeper) {
+  armed_ = &sleeper;
   for (auto& in : interfaces_) in->device().arm_rx_interrupt();
 }
 
-void Stack::disarm_rx_interrupts() {
+void Stack::disarm(Sleeper& sleeper) {
+  if (armed_ != &sleeper) return;
+  armed_ = nullptr;
+  asleep_until_ = Instant();
   for (auto& in : interfaces_) in->device().disarm_rx_interrupt();
+}
+
+Instant Stack::announce_sleep(Duration pause) {
+  Instant until = earliest_timeout();
+  if (lacks_interrupts_ || is_refusing_) until = earlier(until, clock_.now() + pause);
+  asleep_until_ = until;
+  return until;
 }
 
 void Stack::add_rx_interrupt_fds(std::vector<pollfd>& fds) const {

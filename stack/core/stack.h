@@ -55,24 +55,27 @@ class Stack final : public WorldGate {
   Instant enter() override;
   void leave(Instant now) override;
   void wait_for_hang_up(File& file, Duration limit) override;
-  // A wait has returned `events` events to the program. Without entering.
+  // A wait of the calling thread has returned `events` events: its writes may leave together.
+  // Without entering.
   void note_wait_returned(unsigned events) {
+    deferring_thread_.store(Entry::this_thread(), std::memory_order_relaxed);
     events_returned_.store(events, std::memory_order_relaxed);
   }
 
-  // --- without entering: sleeping
-  void arm_rx_interrupts();
-  void disarm_rx_interrupts();
+  // --- sleeping. One sleeper at a time has the receive interrupts; a later arm() takes them over,
+  // and the disarm() of who had them before does nothing.
+  void arm(Sleeper& sleeper);
+  void disarm(Sleeper& sleeper);
+  // The armed sleeper sleeps from now on; returns when it is to poll without an interrupt. Whoever
+  // sets an earlier timer or is refused by a device wakes it. `pause`: between two polls of devices
+  // without interrupts.
+  Instant announce_sleep(Duration pause);
+  // Without entering.
   void add_rx_interrupt_fds(std::vector<pollfd>& fds) const;
-  // A device gives no interrupt, or has refused packets: it is asked at intervals.
-  bool must_be_polled() const { return must_be_polled_.load(std::memory_order_relaxed); }
-  // When timers want the next poll, as published at the end of the last entry.
+  // When timers want the next poll, as of the end of the last entry.
   Instant next_timeout() const {
     return Instant::from_ns(next_timeout_ns_.load(std::memory_order_relaxed));
   }
-  // Somebody sleeps until `deadline` and must be told of timers that are due before; never():
-  // nobody.
-  void set_asleep_until(Instant deadline, Sleeper* sleeper);
 
   Entry& entry() { return entry_; }
   unsigned lcore() const { return index_; }
@@ -81,6 +84,8 @@ class Stack final : public WorldGate {
   const Counters& counters() const { return counters_; }
   std::uint32_t connections() const { return tcp_.connections(); }
   std::uint64_t drops(Drop reason) const { return drops_[static_cast<std::size_t>(reason)]; }
+  // A closed connection still has something to deliver.
+  bool is_delivering() { return tcp_.is_delivering(); }
   // Resets every connection and sends the resets: the program ends.
   void reset_all(Instant now);
 
@@ -119,6 +124,7 @@ class Stack final : public WorldGate {
 
   // stack.cc
   bool has_output() const;
+  bool may_defer(Instant now);
   void finish_call(Instant now);
   void advance_timers(Instant now);
   Instant earliest_timeout() const;
@@ -150,16 +156,17 @@ class Stack final : public WorldGate {
   World world_;
 
   // Deferred flushing (design 5): what the last wait returned, and what was written since.
+  std::atomic<const void*> deferring_thread_{nullptr};
   std::atomic<unsigned> events_returned_{0};
   unsigned calls_since_wait_ = 0;
   Instant deferred_since_;
 
   std::optional<LcoreScope> lcore_scope_;  // of the thread inside, between enter and leave
   bool lacks_interrupts_ = false;
+  bool is_refusing_ = false;  // a device has refused packets
+  Sleeper* armed_ = nullptr;
+  Instant asleep_until_;  // of armed_; the past: it is awake
   std::atomic<std::int64_t> next_timeout_ns_{INT64_MAX};
-  std::atomic<std::int64_t> asleep_until_ns_{INT64_MAX};
-  std::atomic<Sleeper*> asleep_{nullptr};
-  std::atomic<bool> must_be_polled_{false};
 };
 
 }  // namespace pollux

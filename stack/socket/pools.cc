@@ -2,6 +2,7 @@
 #include "stack/socket/pools.h"
 
 #include <memory>
+#include <utility>
 
 #include "stack/base/entry.h"
 #include "stack/base/slab_pool.h"
@@ -17,17 +18,17 @@ struct Pools {
   SlabPool<UdpSocket> udp;
 };
 
-// Kept for the life of the process: a late lookup may read a File of a stack that has ended.
+// Kept for the life of the process, also while it exits: a late lookup may read a File of a stack
+// that has ended.
 Pools* pools = nullptr;
 
 }  // namespace
 
 void configure_sockets(std::uint32_t max_sockets) {
-  static std::unique_ptr<Pools> owner;
-  if (owner && owner->tcp.capacity() >= max_sockets) return;
-  CHECK(!owner || sockets_used() == 0);
-  owner = std::make_unique<Pools>(max_sockets);
-  pools = owner.get();
+  if (pools && pools->tcp.capacity() >= max_sockets) return;
+  CHECK(!pools || sockets_used() == 0);
+  const std::unique_ptr<Pools> smaller(
+      std::exchange(pools, std::make_unique<Pools>(max_sockets).release()));
 }
 
 std::uint32_t sockets_used() {

@@ -39,17 +39,24 @@ PollEvents TcpSocket::poll_connection(Connection& c) const {
   if ((State::CLOSED | State::TIME_WAIT).has(c.status())) {
     return ready | kWritable | kHup | kReceiveShut;  // 16.12, 16.15
   }
-  if (c.is_receive_shutdown()) ready |= kReceiveShut;
-  const bool is_send_shut = c.is_send_shutdown() || (shut_ & 2) != 0;
-  if (c.is_receive_shutdown() && is_send_shut) ready |= kHup;  // 16.22
+  if (is_receive_shut(c)) ready |= kReceiveShut;
+  if (is_receive_shut(c) && is_send_shut(c)) ready |= kHup;  // 16.22
   if ((State::SYN_SENT | State::SYN_RECEIVED).has(c.status())) return ready;
   if (c.is_readable()) ready |= kReadable;
-  if (is_send_shut || c.is_writable()) {
+  if (is_send_shut(c) || c.is_writable()) {
     ready |= kWritable;
   } else {
     c.note_no_space();  // 16.55
   }
   return ready;
+}
+
+bool TcpSocket::is_receive_shut(const Connection& c) const {
+  return c.is_receive_shutdown() || (shut_ & 1) != 0;
+}
+
+bool TcpSocket::is_send_shut(const Connection& c) const {
+  return c.is_send_shutdown() || (shut_ & 2) != 0;
 }
 
 void TcpSocket::on_events(tcp::EventSet events) {

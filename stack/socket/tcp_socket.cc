@@ -69,7 +69,8 @@ void TcpSocket::sharing_changed() {
 
 Result<void> TcpSocket::bind(const Endpoint& local, Instant) {
   ASSIGN_OR_RETURN(const IpAddress address, local_address(local.address));
-  if (!(idle() || is_over()) || port_) return Errno::invalid;
+  if (!(idle() || is_over()) || (port_ && (idle() || is_port_fixed_))) return Errno::invalid;
+  let_go_of_port();  // of a connection that is over: Linux had done so at CLOSE
   if (local.port == 0 && options_.has(SocketFlag::bind_address_no_port)) {
     bound_ = address;
     return {};
@@ -109,12 +110,8 @@ Result<void> TcpSocket::start_connect(const Endpoint& given, Instant now) {
                              .options = idle()->options,
                              .mtu = route.mtu};
   ASSIGN_OR_RETURN(Connection* const opened, world_->tcp.open_active(open, now));
-  // Linux keeps what shutdown said before connect.
-  const std::uint8_t shut = shut_;
   become_connected(*opened);
   phase_ = Phase::connecting;
-  shut_ = shut & kShutSend;
-  if ((shut & kShutReceive) != 0) opened->shutdown_receive(now);
   after_call(*opened, now);
   return Errno::in_progress;
 }
@@ -136,7 +133,7 @@ void TcpSocket::become_connected(Connection& opened) {
   if (idle()) socket_pools::destroy(idle());
   opened.user = this;
   role_ = Connected{&opened};
-  shut_ = 0;
+  error_ = Errno{};
 }
 
 void TcpSocket::become_idle(Errno error, Instant now) {
@@ -144,7 +141,7 @@ void TcpSocket::become_idle(Errno error, Instant now) {
   IdleTcp* state = socket_pools::create_idle();
   state->options = *user_options();
   state->defer_accept_s = defer_accept_s();
-  state->error = error;
+  error_ = error;
   if (Connection* c = connection()) {
     c->user = nullptr;
     world_->tcp.release(*c, now);
@@ -197,7 +194,6 @@ Result<void> TcpSocket::listen(int backlog, Instant) {
   l->user = this;
   socket_pools::destroy(state);
   role_ = Listening{l};
-  shut_ = 0;
   return {};
 }
 
@@ -213,6 +209,7 @@ Result<Socket*> TcpSocket::accept(Instant now) {
     return accepted.error();
   }
   socket->options_ = options_;
+  socket->shut_ = shut_;
   socket->become_connected(**accepted);
   socket->phase_ = Phase::connected;
   socket->after_call(**accepted, now);

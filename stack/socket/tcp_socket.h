@@ -18,7 +18,6 @@ class Listener;
 // the million that are connected need not carry it.
 struct IdleTcp {
   tcp::UserOptions options;
-  Errno error{};  // 0: none
   std::uint32_t defer_accept_s = 0;
 };
 
@@ -87,6 +86,8 @@ class TcpSocket final : public Socket {
 
   IdleTcp* idle() const;
   bool is_over() const;  // a connection that has ended
+  bool is_receive_shut(const tcp::Connection& c) const;
+  bool is_send_shut(const tcp::Connection& c) const;
   tcp::PortSharing sharing() const;
   Result<void> bind_port(const Endpoint& local);
   Result<void> start_connect(const Endpoint& remote, Instant now);
@@ -111,9 +112,10 @@ class TcpSocket final : public Socket {
   Phase phase_ = Phase::unconnected;
   bool is_port_fixed_ = false;  // bind named the port; Linux: SOCK_BINDPORT_LOCK
   bool lingers_ = false;        // on_last_close waits for the FIN's acknowledgment
-  // Bit 0 receive, bit 1 send: while idle; bit 1 also of a connection whose socket was shut down
-  // before connect, which sends no FIN. Linux: sk_shutdown.
+  // Bit 0 receive, bit 1 send: what shutdown said before connect or listen; it stays in force, is
+  // inherited by accepted sockets, and sends no FIN. Linux: sk_shutdown.
   std::uint8_t shut_ = 0;
+  Errno error_{};                // pending, 0: none; a connection keeps its own
   std::uint16_t last_port_ = 0;  // what getsockname says when the port has been given back
 };
 static_assert(sizeof(TcpSocket) <= 192);

@@ -79,6 +79,7 @@ Result<std::size_t> TcpSocket::receive_into(Connection& c, ReceiveMessage& messa
     if (c.readable_octets() == 0 || c.is_at_mark()) break;
   } while (index < message.vector.size());
   after_call(c, now);
+  if (error == Errno::again && (shut_ & 1) != 0 && !flags.oob) return total;
   if (total == 0 && error != Errno{}) return error;
   if (flags.oob && total != 0) message.out_flags |= MSG_OOB;
   return total;
@@ -88,18 +89,18 @@ bool TcpSocket::is_receive_over() const {
   const Connection* c = connection();
   if (!c) return true;
   if (c->is_at_mark()) return true;
-  return c->readable_octets() == 0 && (c->is_receive_shutdown() || c->pending_error() != Errno{} ||
+  return c->readable_octets() == 0 && (is_receive_shut(*c) || c->pending_error() != Errno{} ||
                                        (State::CLOSED | State::TIME_WAIT).has(c->status()));
 }
 
 Errno TcpSocket::pending_error() const {
   if (const Connection* c = connection()) return c->pending_error();
-  return idle() ? idle()->error : Errno{};
+  return error_;
 }
 
 Errno TcpSocket::take_error() {
   if (Connection* c = connection()) return c->take_error();
-  return idle() ? std::exchange(idle()->error, Errno{}) : Errno{};
+  return std::exchange(error_, Errno{});
 }
 
 Result<int> TcpSocket::ioctl(unsigned long request, Instant) {

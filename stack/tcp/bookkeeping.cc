@@ -242,6 +242,17 @@ void Tcp::abort_all(Instant now) {
   demux_.for_each([&](Connection& connection) { connection.abort(now); });
 }
 
+bool Tcp::is_delivering() {
+  bool found = false;
+  demux_.for_each([&](Connection& connection) {
+    const State state = connection.status();
+    const bool has_said_all =
+        state != State::FIN_WAIT_1 && state != State::CLOSING && state != State::LAST_ACK;
+    found = found || (!connection.links.has_user && !has_said_all);
+  });
+  return found;
+}
+
 // --- bookkeeping
 
 Listener* Tcp::settle(Connection& connection, Instant now) {

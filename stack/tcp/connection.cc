@@ -30,7 +30,7 @@ void Connection::open(const FourTuple& tuple, SeqNum iss, std::uint16_t mtu, Ins
   CHECK(in(State::CLOSED));
   const TcpConfig& config = shared_.config;
   tuple_ = tuple;
-  mtu_ = mtu;
+  set_path_mtu(mtu);
   iss_ = small_end_ = snd_.una = snd_.nxt = snd_.max = snd_.up = iss;
   congestion_.recover = congestion_.high_rxt = iss;
   send_limit_ = options_.send_buffer != 0 ? options_.send_buffer : config.send_buffer;
@@ -92,20 +92,25 @@ void Connection::take_syn_options(const Segment& syn, Instant now) {
   update_mss();
 }
 
+void Connection::set_path_mtu(std::uint16_t mtu) {
+  const int room = mtu - ip_header(tuple_) - kTcpHeader;
+  path_mss_ = static_cast<std::uint16_t>(std::max<int>(room, kMinMss));
+}
+
+std::uint16_t Connection::path_mtu() const {
+  return static_cast<std::uint16_t>(path_mss_ + kTcpHeader + ip_header(tuple_));
+}
+
 // RFC 9293 3.7.1 (MUST-16): what options take is taken from the payload.
 void Connection::update_mss() {
-  const int path = mtu_ - ip_header(tuple_) - kTcpHeader;
-  int mss = std::min<int>(peer_mss_, path);
-  if (options_.max_segment != 0) mss = std::min<int>(mss, options_.max_segment);
+  int mss = std::min(peer_mss_, advertised_mss());
   if (timestamps_ok_) mss -= kTimestamps;
   snd_mss_ = static_cast<std::uint16_t>(std::max<int>(mss, kMinMss));
 }
 
 // MUST-67: MMS_R - 20, without regard to options (RFC 6691).
 std::uint16_t Connection::advertised_mss() const {
-  const int mss = std::max(mtu_ - ip_header(tuple_) - kTcpHeader, int{kMinMss});
-  if (options_.max_segment == 0) return static_cast<std::uint16_t>(mss);
-  return static_cast<std::uint16_t>(std::min<int>(mss, options_.max_segment));
+  return options_.max_segment == 0 ? path_mss_ : std::min(path_mss_, options_.max_segment);
 }
 
 std::uint64_t Connection::receive_position(SeqNum seq) const {
@@ -192,7 +197,7 @@ Info Connection::info(Instant now) const {
   info.last_data_sent_ms = milliseconds(now) - last_send_ms_;
   info.last_data_recv_ms = milliseconds(now) - last_receive_ms_;
   info.last_ack_recv_ms = milliseconds(now) - last_receive_ms_;
-  info.pmtu = mtu_;
+  info.pmtu = path_mtu();
   info.rcv_ssthresh = window_space();
   info.rtt = static_cast<std::uint32_t>(rtt_.srtt().to_us());
   info.rttvar = static_cast<std::uint32_t>(rtt_.rttvar().to_us());

@@ -119,12 +119,13 @@ class Connection : public PendingHook {
   void owe_reset(SeqNum seq, bool with_ack);
   SeqNum reset_seq() const;  // also of a bare ACK: what the peer will accept
   bool invariants_hold() const;
-
   // connection.cc: opening, sizes
   void open(const FourTuple& tuple, SeqNum iss, std::uint16_t mtu, Instant now);
   void take_syn_options(const Segment& syn, Instant now);
   void update_mss();
   std::uint16_t advertised_mss() const;
+  void set_path_mtu(std::uint16_t mtu);
+  std::uint16_t path_mtu() const;
   SeqNum text_end() const { return iss_ + 1 + static_cast<std::uint32_t>(send_.end()); }
   SeqNum unread_seq() const { return irs_ + 1 + static_cast<std::uint32_t>(receive_.begin()); }
   std::uint64_t receive_position(SeqNum seq) const;  // of an octet near RCV.NXT
@@ -226,7 +227,7 @@ class Connection : public PendingHook {
   std::uint32_t tuned_us_ = 0, tuned_position_ = 0;
   std::uint32_t total_retrans_ = 0;
   SeqNum reset_seq_;
-  std::uint16_t mtu_ = 0, peer_mss_ = 0, snd_mss_ = 536, gso_limit_ = 0;
+  std::uint16_t path_mss_ = 0, peer_mss_ = 0, snd_mss_ = 536, gso_limit_ = 0;
   std::uint8_t error_ = 0, soft_error_ = 0;  // errno values, all below 256
   State state_ = State::CLOSED;
   std::uint8_t snd_scale_ = 0, rcv_scale_ = 0;

@@ -133,6 +133,8 @@ class Tcp {
   void release(Connection& connection, Instant now);
   // Before the end: every connection owes its peer a RST; the next flush sends them.
   void abort_all(Instant now);
+  // A connection that its program has closed still has something to deliver. O(buckets).
+  bool is_delivering();
 
   // --- bookkeeping: arms the timer, hands TIME-WAIT to its block, leaves the demultiplexer at
   // CLOSED, frees. Returns the listener that has one more connection to accept, or null.

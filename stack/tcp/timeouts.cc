@@ -210,9 +210,9 @@ void Connection::path_mtu(std::uint16_t mtu, SeqNum quoted_seq, Instant now) {
   constexpr std::uint16_t kLeast = 552;
   if (quoted_seq < snd_.una || quoted_seq >= snd_.max) return;
   mtu = std::max(mtu, kLeast);
-  if (mtu >= mtu_) return;
+  if (mtu >= path_mtu()) return;
   const std::uint16_t before = snd_mss_;
-  mtu_ = mtu;
+  set_path_mtu(mtu);
   update_mss();
   if (snd_mss_ == before || in(kSynchronizing)) return;
   // What was sent too large goes again; it was not congestion.

@@ -9,7 +9,10 @@
  *  - EFAULT is reported for null pointers only; other bad pointers fault, as in any library.
  *  - With threads = "shared" (the default) any thread may use any descriptor. With "single" a
  * socket and the sets that watch it belong to the thread that used the stack first.
- *  - After fork(2) the child owns no stack: its inherited descriptors answer EBADF.
+ *  - A signal handler must not call plx_*: it may have interrupted a call, and entering the stack
+ * twice aborts the program.
+ *  - After fork(2) the child owns no stack: its inherited descriptors answer EBADF. exit(3) without
+ * plx_exit() ends the process at once, without resets to the peers.
  */
 #ifndef POLLUX_POLLUX_H
 #define POLLUX_POLLUX_H
@@ -38,7 +41,9 @@ extern "C" {
  * errno: EALREADY (already started), EINVAL (configuration), ENODEV (a device cannot be had),
  * ENOMEM, EACCES, EADDRINUSE; plx_error() then says what is wrong and what to do. */
 PLX_API int plx_init(const char* config_file, const char* const* settings);
-/* Ends the stack: open connections are reset, devices closed. Safe to call without plx_init. */
+/* Ends the stack as the end of a process does: descriptors are closed, what was sent is delivered (for
+ * at most a second), what is open then is reset; devices are closed. No other thread may be inside a
+ * call. Safe to call without plx_init; does nothing in a forked child. */
 PLX_API void plx_exit(void);
 /* The message of the last failed plx_init, in one or more lines without a final newline; "" if
  * none. */
