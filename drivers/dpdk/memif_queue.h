@@ -19,7 +19,8 @@ namespace pollux {
 // Sleeping: the peer writes our eventfd when it finds MASK_INT clear in the ring. It looks after
 // storing, without a full fence between, so a packet of the very moment of arming may come
 // silently; a timer 1 ms after arming looks for that one. Woken by it in vain, the flag stays clear
-// and the next sleep has no timer: an idle process sleeps as long as it likes.
+// and the next sleep has no timer: an idle process sleeps as long as it likes. Awake, the flag is
+// set: from link-up on, at the first packet, or after some empty bursts.
 class MemifQueue final : public Queue {
  public:
   // `loop`: what the driver registered while the port was made. `is_client`: starts connections.
@@ -44,6 +45,8 @@ class MemifQueue final : public Queue {
   void link_went_up();
   bool watch_ring();
   void link_went_down();
+  void mask();
+  void unmask();
   void set_timer(std::int64_t first_ns, std::int64_t interval_ns);
   bool timer_expired();
 
@@ -52,11 +55,13 @@ class MemifQueue final : public Queue {
   int timer_ = -1;
   int rx_epoll_ = -1;  // holds the peer's eventfd for as long as the link is up
   std::uint32_t bursts_ = 0;
+  unsigned bursts_armed_ = 0;  // empty ones since the last sleep
   std::uint64_t ups_ = 0;
   std::uint64_t wakes_by_peer_ = 0;
   bool is_client_;
   bool is_up_ = false;
-  bool is_armed_ = false;
+  bool is_armed_ = false;   // the flag is clear
+  bool is_asleep_ = false;  // between arm and disarm
 };
 
 }  // namespace pollux

@@ -215,6 +215,12 @@ void read_port(const toml::table& table, Config& config, ConfigError& error) {
     section.fail("device", "missing; name a DPDK device such as \"net_tap0,iface=plx0\"");
   if (port.addresses.empty())
     section.fail("addresses", "missing; give the stack one, such as [\"198.18.0.2/24\"]");
+  for (const Prefix& own : port.addresses) {
+    if (port.kernel_address && own.address == port.kernel_address->address) {
+      section.fail("kernel_address",
+                   "is one of the stack's own addresses; the kernel needs another");
+    }
+  }
   for (const PortConfig& other : config.ports) {
     if (other.name == port.name) section.fail("name", "two ports have this name");
   }
