@@ -1,5 +1,5 @@
-// fuzz_driver.cc - mutates the seeds of an entry point for some seconds, for compilers without
-// libFuzzer. Usage: fuzz-X [--seconds N] [--seed N] [--write DIR] [FILE...]
+// fuzz_driver.cc - mutates the seeds of an entry point for some seconds, without libFuzzer.
+// Usage: fuzz-X [--seconds N] [--seed N] [--write DIR] [FILE...]
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
