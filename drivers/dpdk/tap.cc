@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <string_view>
 
 namespace pollux {
 namespace {
@@ -19,11 +21,13 @@ constexpr int kMostNames = 256;
 }  // namespace
 
 std::string tap_interface(const std::string& arguments) {
-  const std::string all = "," + arguments;
-  const std::size_t at = all.find("," + std::string(kKey));
-  if (at == std::string::npos) return {};
-  const std::size_t from = at + 1 + kKey.size();
-  return all.substr(from, all.find(',', from) - from);
+  std::string_view rest = arguments;
+  while (!rest.empty()) {
+    const std::string_view argument = rest.substr(0, rest.find(','));
+    if (argument.substr(0, kKey.size()) == kKey) return std::string(argument.substr(kKey.size()));
+    rest.remove_prefix(std::min(rest.size(), argument.size() + 1));
+  }
+  return {};
 }
 
 std::string with_tap_interface(const std::string& arguments) {
