@@ -19,14 +19,33 @@ FdTable::FdTable(std::uint32_t capacity)
 FdTable::~FdTable() { ::munmap(slots_, sizeof(Slot) * capacity_); }
 
 Result<int> FdTable::install(File* file, bool close_on_exec, int from) {
+  ASSIGN_OR_RETURN(const int number, reserve(from));
+  fill(number, file, close_on_exec);
+  return number;
+}
+
+Result<int> FdTable::reserve(int from) {
   if (!is_in_range(from)) return Errno::invalid;
   Entered entered(lock_);
   const std::uint32_t number = free_.lowest_free(static_cast<std::uint32_t>(from));
   if (number >= capacity_) return Errno::process_files;
   free_.take(number);
   note_used(number, +1);
-  fill(slots_[number], file, close_on_exec);
   return static_cast<int>(number);
+}
+
+// Without the lock: nobody else touches the slot of a reserved number.
+void FdTable::fill(int reserved, File* file, bool close_on_exec) {
+  CHECK(!peek(reserved));
+  store(slots_[reserved], file, close_on_exec);
+}
+
+void FdTable::cancel(int reserved) {
+  Entered entered(lock_);
+  const auto index = static_cast<std::uint32_t>(reserved);
+  CHECK(!peek(reserved) && free_.is_taken(index));
+  free_.give_back(index);
+  note_used(index, -1);
 }
 
 Result<void> FdTable::install_at(File* file, bool close_on_exec, int number) {
@@ -37,10 +56,11 @@ Result<void> FdTable::install_at(File* file, bool close_on_exec, int number) {
     const auto index = static_cast<std::uint32_t>(number);
     before = slots_[index].file.load(std::memory_order_relaxed);
     if (!before) {
+      if (free_.is_taken(index)) return Errno::busy;
       free_.take(index);
       note_used(index, +1);
     }
-    fill(slots_[index], file, close_on_exec);
+    store(slots_[index], file, close_on_exec);
   }
   if (before) before->put();
   return {};
@@ -100,7 +120,7 @@ std::uint32_t FdTable::table_size() const {
   return size < capacity_ ? size : capacity_;
 }
 
-void FdTable::fill(Slot& slot, File* file, bool close_on_exec) {
+void FdTable::store(Slot& slot, File* file, bool close_on_exec) {
   slot.close_on_exec.store(close_on_exec, std::memory_order_relaxed);
   slot.file.store(file, std::memory_order_release);
 }

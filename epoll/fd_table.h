@@ -47,7 +47,13 @@ class FdTable {
   // `from`. EMFILE when there is none; the reference stays the caller's then. EINVAL: from out of
   // range.
   Result<int> install(File* file, bool close_on_exec, int from = 0);
-  // Replaces what `number` refers to, if anything (dup2). EBADF: number out of range.
+  // Linux: get_unused_fd_flags(), fd_install(), put_unused_fd(). A number for a file that is yet to
+  // come: in use, but EBADF until fill() or cancel(). EMFILE; EINVAL.
+  Result<int> reserve(int from = 0);
+  void fill(int reserved, File* file, bool close_on_exec);  // takes over the caller's reference
+  void cancel(int reserved);
+  // Replaces what `number` refers to, if anything (dup2). EBADF: number out of range; EBUSY: it is
+  // reserved.
   Result<void> install_at(File* file, bool close_on_exec, int number);
   // EBADF if not open. Drops the number's reference, so it may end the file.
   Result<void> close(int number);
@@ -71,7 +77,7 @@ class FdTable {
   bool is_in_range(int number) const {
     return number >= 0 && static_cast<std::uint32_t>(number) < capacity_;
   }
-  static void fill(Slot& slot, File* file, bool close_on_exec);
+  static void store(Slot& slot, File* file, bool close_on_exec);
   void note_used(std::uint32_t number, int change);
 
   std::uint32_t capacity_;

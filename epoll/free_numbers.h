@@ -13,6 +13,7 @@ class FreeNumbers {
   explicit FreeNumbers(std::uint32_t capacity);
   // The lowest free number at or above `from`; capacity when there is none.
   std::uint32_t lowest_free(std::uint32_t from) const;
+  bool is_taken(std::uint32_t number) const { return levels_[0][number / 64] >> number % 64 & 1; }
   void take(std::uint32_t number);
   void give_back(std::uint32_t number);
 
