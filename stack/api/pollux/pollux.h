@@ -42,8 +42,8 @@ extern "C" {
  * ENOMEM, EACCES, EADDRINUSE; plx_error() then says what is wrong and what to do. */
 PLX_API int plx_init(const char* config_file, const char* const* settings);
 /* Ends the stack as the end of a process does: descriptors are closed, what was sent is delivered
- * (for at most a second), what is open then is reset; devices are closed. No other thread may be inside
- * a call. Safe to call without plx_init; does nothing in a forked child. */
+ * (for at most a second), what is open then is reset; devices are closed. No other thread may be
+ * inside a call. Safe to call without plx_init; does nothing in a forked child. */
 PLX_API void plx_exit(void);
 /* The message of the last failed plx_init, in one or more lines without a final newline; "" if
  * none. */
