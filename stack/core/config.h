@@ -33,7 +33,7 @@ struct PortConfig {
 
 struct Config {
   ThreadMode threads = ThreadMode::shared;
-  std::uint32_t packets = 8192;
+  std::uint32_t packets = 6143;
   std::uint32_t descriptors = 65536;
   std::uint32_t sockets = 65536;
   std::uint32_t connections = 65536;
