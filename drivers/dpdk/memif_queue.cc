@@ -11,8 +11,9 @@ namespace pollux {
 namespace {
 
 constexpr std::uint32_t kBurstsPerLook = 1024;  // a look costs 150 ns, an empty burst some 5
-// While the flag is clear each burst of the driver's reads the eventfd, 85 ns. An idle process that
-// wakes now and then has a few bursts between two sleeps; one that spins has more.
+// While the flag is clear each burst of the driver's reads the eventfd, a system call (84 ns and
+// more). An idle process that wakes now and then has a few bursts between two sleeps; one that
+// spins has more.
 constexpr unsigned kBurstsArmed = 16;
 constexpr int kCallsPerLook = 16;  // a peer that talks without end does not keep us
 constexpr std::int64_t kRetryNs = 20'000'000;
