@@ -86,10 +86,8 @@ std::uint32_t Connection::note_sack(const Segment& seg) {
   if (!sack_ok_) return 0;
   std::uint32_t sacked = 0;
   for (unsigned i = 0; i < seg.options.sack_count; ++i) {
-    SackBlock block = seg.options.sack[i];
-    if (block.left >= block.right || block.left < snd_.una || block.right > snd_.max) continue;
-    if (block.right <= seg.ack) continue;
-    block.left = later(block.left, seg.ack);
+    const SackBlock& block = seg.options.sack[i];
+    if (block.left >= block.right || block.left <= seg.ack || block.right > snd_.max) continue;
     if (!scoreboard_) scoreboard_ = shared_.scoreboards.create();
     if (!scoreboard_) return sacked;
     sacked += scoreboard_->add(block);
@@ -130,7 +128,7 @@ void Connection::enter_recovery() {
 // RFC 9293 3.10.7.4. SND.WL2 =< SEG.ACK holds always: it was SND.UNA once. Deviation: a segment
 // that acknowledges something new is new whatever its SEQ, as Linux has it; a retransmission would
 // leave the old window standing at a later place. True if the window changed.
-bool Connection::update_send_window(const Segment& seg, bool is_new) {
+bool Connection::update_send_window(const Segment& seg, bool is_new, Instant now) {
   if (!is_new && snd_.wl1 > seg.seq) return false;
   const std::uint32_t wnd = seg.wnd << snd_scale_;
   const bool has_moved = wnd != snd_.wnd;
@@ -140,9 +138,10 @@ bool Connection::update_send_window(const Segment& seg, bool is_new) {
   if (persist_ && wnd != 0) {
     // It opens: what the probe carried goes again, in a segment of proper size.
     persist_ = probe_owed_ = false;
-    retransmit_at_ = Instant::never();
     rtt_.end_back_off();
     retries_ = 0;
+    retransmit_at_ = Instant::never();
+    if (snd_.una != snd_.max) arm_retransmission(now);
     snd_.nxt = snd_.una;
     pend();
   }

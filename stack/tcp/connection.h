@@ -110,7 +110,9 @@ class Connection : public PendingHook {
  private:
   bool in(StateSet states) const { return states.has(state_); }
   void pend() {
-    if (!PendingHook::is_linked()) shared_.output_pending.push_back(*this);
+    if (PendingHook::is_linked()) return;
+    shared_.output_pending.push_back(*this);
+    ++shared_.pended;
   }
   void raise(EventSet events) { events_.add(events); }
   void enter(State state);  // CLOSED drops what only a living connection needs
@@ -158,6 +160,7 @@ class Connection : public PendingHook {
   // receive_text.cc
   void take_in_order(TextChain text, std::uint32_t octets, Instant now);
   void keep_out_of_order(Segment& seg);
+  void drop_for_memory(Segment& seg);
   void drain_reassembly();
   void release_reassembly(bool whatever);
   void keep_fin(SeqNum seq);
@@ -173,7 +176,7 @@ class Connection : public PendingHook {
   std::uint32_t note_sack(const Segment& seg);
   void note_duplicate_ack(const Segment& seg, std::uint32_t sacked, bool window_moved);
   void enter_recovery();
-  bool update_send_window(const Segment& seg, bool is_new);
+  bool update_send_window(const Segment& seg, bool is_new, Instant now);
   bool fin_acknowledged(Instant now);
   void release_scoreboard();
   std::uint32_t pipe() const;
@@ -186,6 +189,8 @@ class Connection : public PendingHook {
   bool is_given_up(Instant now) const;
   void arm_retransmission(Instant now);
   void arm_persist(Instant now);
+  bool waits_for_memory() const;
+  void memory_timeout(Instant now);
   void arm_keepalive(Instant now);
   void arm_fin_wait_2(Instant now);
   // output.cc
@@ -224,26 +229,22 @@ class Connection : public PendingHook {
   std::uint32_t ts_recent_s_ = 0;  // when, seconds
   std::uint32_t last_receive_ms_ = 0, last_send_ms_ = 0, challenge_ms_ = 0;
   std::uint32_t stalled_ms_ = 0;  // since when nothing was acknowledged; meaningful if retries_
-  std::uint32_t tuned_us_ = 0, tuned_position_ = 0;
-  std::uint32_t total_retrans_ = 0;
+  std::uint32_t tuned_us_ = 0, tuned_position_ = 0, total_retrans_ = 0;
   SeqNum reset_seq_;
   std::uint16_t path_mss_ = 0, peer_mss_ = 0, snd_mss_ = 536, gso_limit_ = 0;
   std::uint8_t error_ = 0, soft_error_ = 0;  // errno values, all below 256
   State state_ = State::CLOSED;
   std::uint8_t snd_scale_ = 0, rcv_scale_ = 0;
-  std::uint8_t retries_ = 0, probes_ = 0;
-  std::uint8_t urgent_octet_ = 0;
+  std::uint8_t retries_ = 0, probes_ = 0, urgent_octet_ = 0;
   Urgent urgent_ = Urgent::none;
   EventSet events_;
   bool timestamps_ok_ : 1 = false, sack_ok_ : 1 = false, scale_ok_ : 1 = false;
-  bool is_passive_ : 1 = false, is_orphan_ : 1 = false;
-  bool receive_shutdown_ : 1 = false, send_shutdown_ : 1 = false;
-  bool fin_queued_ : 1 = false, fin_taken_ : 1 = false;
-  bool reset_owed_ : 1 = false, reset_has_ack_ : 1 = false;
-  bool retransmit_owed_ : 1 = false, rescued_ : 1 = false;
-  bool probe_owed_ : 1 = false, keepalive_owed_ : 1 = false, force_owed_ : 1 = false;
-  bool persist_ : 1 = false, syn_lost_ : 1 = false, no_space_ : 1 = false, more_ : 1 = false;
-  bool quick_ack_seen_ : 1 = true;
+  bool is_passive_ : 1 = false, is_orphan_ : 1 = false, receive_shutdown_ : 1 = false;
+  bool send_shutdown_ : 1 = false, fin_queued_ : 1 = false, fin_taken_ : 1 = false;
+  bool reset_owed_ : 1 = false, reset_has_ack_ : 1 = false, retransmit_owed_ : 1 = false;
+  bool rescued_ : 1 = false, probe_owed_ : 1 = false, keepalive_owed_ : 1 = false;
+  bool force_owed_ : 1 = false, persist_ : 1 = false, syn_lost_ : 1 = false;
+  bool no_space_ : 1 = false, more_ : 1 = false, quick_ack_seen_ : 1 = true;
 };
 static_assert(sizeof(Connection) <= 512);
 

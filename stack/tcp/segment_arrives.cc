@@ -183,7 +183,7 @@ bool Connection::check_ack(const Segment& seg, Instant now) {
   const std::uint32_t sacked = note_sack(seg);
   const bool is_new = age < 0;
   if (is_new) acknowledge(seg, now);
-  const bool window_moved = update_send_window(seg, is_new);
+  const bool window_moved = update_send_window(seg, is_new, now);
   if (!is_new) note_duplicate_ack(seg, sacked, window_moved);
   if (is_new && sacked != 0) note_duplicate_ack(seg, sacked, true);
   return !is_new || !fin_acknowledged(now);
@@ -220,6 +220,10 @@ void Connection::process_text(Segment& seg, Instant now) {
     fail(Errno::connection_reset);
     owe_reset(seq, true);
     return;
+  }
+  const bool would_hoard = receive_.octets() != 0 || seg.seq != rcv_.nxt;
+  if (shared_.memory_is_exhausted || (shared_.memory_is_scarce && would_hoard)) {
+    return drop_for_memory(seg);
   }
   if (seg.seq != rcv_.nxt) return keep_out_of_order(seg);
   take_in_order(std::move(seg.text), seg.text_length, now);
