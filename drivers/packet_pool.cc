@@ -108,4 +108,9 @@ std::uint32_t PacketPool::capacity() const { return pool_->size; }
 
 bool PacketPool::is_low() const { return reachable(pool_) < pool_->size / 4; }
 
+PacketPool::Shortage PacketPool::shortage() const {
+  const std::uint32_t level = reachable(pool_);
+  return {level < pool_->size / 4, level < 3 * reserve_, level <= reserve_};
+}
+
 }  // namespace pollux

@@ -47,6 +47,12 @@ class PacketPool {
   bool is_full() const { return available() == capacity(); }
   // Below a quarter: received text is copied rather than kept in its packet (design.md 4).
   bool is_low() const;
+  // Below three times the reserve: who holds much takes no more, so that others can go on.
+  // Exhausted: nothing but the reserve is left.
+  struct Shortage {
+    bool is_low, is_scarce, is_exhausted;
+  };
+  Shortage shortage() const;
   std::uint16_t data_room() const { return data_room_; }
   rte_mempool* mempool() { return pool_; }
 

@@ -30,13 +30,6 @@ class HeldSignals {
   sigset_t original_;
 };
 
-// Where something is always due, no sleep is ever reached: signals held meanwhile come in here.
-// True: a handler ran.
-bool lets_signals_in(const sigset_t* mask) {
-  const timespec none{};
-  return ::ppoll(nullptr, 0, &none, mask) < 0;
-}
-
 bool is_over(const Result<int>& found) { return !found.ok() || *found > 0; }
 
 // Linux: ep_busy_loop(). Ends when something is there, or the time is over.
@@ -91,9 +84,6 @@ Result<int> wait_until(Waitable& waitable, const WaitRequest& request, PollConte
     if (is_over(found)) return found;
     if (end == SleepEnd::interrupted) return Errno::interrupted;
     if (end == SleepEnd::timed_out) return 0;
-    if (end != SleepEnd::polled) continue;
-    if (lets_signals_in(sleep.sigmask)) return Errno::interrupted;
-    if (request.deadline <= context.now()) return 0;
   }
 }
 

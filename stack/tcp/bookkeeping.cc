@@ -10,6 +10,8 @@ namespace pollux::tcp {
 
 namespace {
 
+constexpr unsigned kSettledPerLook = 32;
+
 Connection& connection_of(TcpLinks& links) {
   return *boost::intrusive::get_parent_from_member(&links, &Connection::links);
 }
@@ -256,6 +258,7 @@ bool Tcp::is_delivering() {
 // --- bookkeeping
 
 Listener* Tcp::settle(Connection& connection, Instant now) {
+  if (shared_.memory_is_low || ++shared_.settled % kSettledPerLook == 0) note_memory();
   TcpLinks& links = connection.links;
   const State state = connection.status();
   Listener* completed = nullptr;
@@ -376,6 +379,11 @@ void Tcp::expire_time_waits(Instant now) {
   }
 }
 
-void Tcp::note_memory() { shared_.memory_is_low = pool_.is_low(); }
+void Tcp::note_memory() {
+  const PacketPool::Shortage shortage = pool_.shortage();
+  shared_.memory_is_low = shortage.is_low;
+  shared_.memory_is_scarce = shortage.is_scarce;
+  shared_.memory_is_exhausted = shortage.is_exhausted;
+}
 
 }  // namespace pollux::tcp

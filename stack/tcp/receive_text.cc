@@ -72,6 +72,21 @@ void Connection::keep_out_of_order(Segment& seg) {
   reassembly_->blocks.clear();  // what they said is no longer true (RFC 2018 8)
 }
 
+// As if the window were closed: the ACK, the RST and the urgent pointer have counted, the text and
+// the FIN come again; what was offered stays offered. What waits out of order goes too; RFC 2018 8
+// allows it.
+void Connection::drop_for_memory(Segment& seg) {
+  ++shared_.counters.tcp_no_memory;
+  seg.text = TextChain();
+  seg.text_length = 0;
+  seg.ctl = Control(static_cast<std::uint8_t>(seg.ctl.bits() & ~FIN));
+  ack_.owe_now();
+  if (!reassembly_) return;
+  while (!reassembly_->empty()) reassembly_->drop_last();
+  reassembly_->blocks.clear();
+  release_reassembly(false);
+}
+
 // A FIN before its turn; without memory for it, it comes again.
 void Connection::keep_fin(SeqNum seq) {
   if (!reassembly_) reassembly_ = shared_.reassemblies.create();
@@ -93,6 +108,8 @@ std::uint32_t Connection::window_space() const {
   std::uint32_t space = receive_limit_ / 2;
   if (options_.window_clamp != 0) space = std::min(space, options_.window_clamp);
   if (shared_.memory_is_low) space = std::min<std::uint32_t>(space, 8u * advertised_mss());
+  if (shared_.memory_is_scarce) space = std::min<std::uint32_t>(space, advertised_mss());
+  if (shared_.memory_is_exhausted) space = 0;
   return space > receive_.octets() ? space - receive_.octets() : 0;
 }
 

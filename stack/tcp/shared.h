@@ -75,6 +75,9 @@ struct ReceiveFlags {
   bool trunc = false;  // MSG_TRUNC: take without copying
 };
 
+// How often a writer that found no memory looks again.
+inline constexpr Duration kMemoryInterval = Duration::ms(10);
+
 // A time in 32 bits: differences are right up to 49 days.
 inline std::uint32_t milliseconds(Instant t) {
   return static_cast<std::uint32_t>(t.to_ns() / 1'000'000);
@@ -105,8 +108,15 @@ struct Shared {
   Rng& rng;
   SlabPool<Scoreboard> scoreboards;   // of senders that were told of holes
   SlabPool<Reassembly> reassemblies;  // of receivers that have holes
-  bool memory_is_low = false;         // design.md 4: received text is copied, windows stop growing
+  // PacketPool::Shortage, as Tcp::note_memory() has last seen it. Low: received text is copied,
+  // windows stop growing (design.md 4). Scarce: a connection takes no more than what it needs to go
+  // on, so that unread and unsent text cannot stop the others. Exhausted: no text is taken at all.
+  bool memory_is_low = false;
+  bool memory_is_scarce = false;
+  bool memory_is_exhausted = false;
+  std::uint8_t settled = 0;  // Tcp::settle() looks at the memory once in a while
   PendingList output_pending;
+  std::uint32_t pended = 0;  // how often a connection has linked itself there
 };
 
 }  // namespace pollux::tcp

@@ -26,6 +26,8 @@ void Connection::timeout(Instant now) {
     retransmit_at_ = Instant::never();
     if (in(kSynchronizing)) {
       syn_timeout(now);
+    } else if (waits_for_memory()) {
+      memory_timeout(now);
     } else if (persist_ || (snd_.wnd == 0 && snd_.una != snd_.max)) {
       persist_timeout(now);
     } else {
@@ -129,6 +131,22 @@ void Connection::persist_timeout(Instant now) {
   force_owed_ = !probe_owed_;
   retransmit_at_ = now + rtt_.rto(config);
   pend();
+}
+
+// A writer found no memory for a single octet, and no ACK will come to tell it when there is some.
+// Until then retransmit_at_, which nothing else needs, is when to look again.
+bool Connection::waits_for_memory() const {
+  return no_space_ && send_.empty() && snd_.una == snd_.max && !in(kSynchronizing);
+}
+
+void Connection::memory_timeout(Instant now) {
+  const Text chunk = shared_.text_memory.allocate();
+  if (!chunk.node()) {
+    retransmit_at_ = now + kMemoryInterval;
+    return;
+  }
+  no_space_ = false;
+  raise(Event::writable);
 }
 
 // Text that may not leave and nothing in flight whose ACK would change that: ask from time to time.

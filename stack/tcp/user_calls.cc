@@ -9,6 +9,7 @@ namespace pollux::tcp {
 namespace {
 constexpr StateSet kMaySend = State::ESTABLISHED | State::CLOSE_WAIT;
 constexpr StateSet kNotConnected = State::SYN_SENT | State::SYN_RECEIVED;
+constexpr std::uint32_t kLowMemoryStep = 64 << 10;  // what one call may add to a send buffer
 }  // namespace
 
 // Linux: sk_stream_error(): the pending error once, then EPIPE.
@@ -18,12 +19,16 @@ Result<std::size_t> Connection::send(ConstBytes from, SendFlags flags, Instant n
   if (error_ != 0 || send_shutdown_) return send_error();
   if (in(kNotConnected)) return Errno::again;
   if (!in(kMaySend)) return Errno::pipe;
-  const bool was_empty = send_.empty();
-  const std::uint32_t taken = send_.append(from, shared_.text_memory, send_limit_);
+  if (waits_for_memory()) retransmit_at_ = Instant::never();
+  std::uint32_t limit = send_limit_;
+  if (shared_.memory_is_low) limit = std::min(limit, send_.true_size() + kLowMemoryStep);
+  if (shared_.memory_is_scarce) limit = 1;  // a chunk at a time
+  const std::uint32_t taken = send_.append(from, shared_.text_memory, limit);
   if (taken < from.size()) {
     no_space_ = true;
     if (taken == 0) {
-      if (was_empty) raise(Event::writable);  // 17.14: there will be no ACK to wake the writer
+      // 17.14: there will be no ACK to wake the writer.
+      if (waits_for_memory()) retransmit_at_ = now + kMemoryInterval;
       return Errno::again;
     }
   }
@@ -34,7 +39,6 @@ Result<std::size_t> Connection::send(ConstBytes from, SendFlags flags, Instant n
                      congestion_.cwnd <= static_cast<std::uint32_t>(snd_.nxt - snd_.una);
   if (!waits && taken != 0) pend();
   DCHECK(invariants_hold());
-  static_cast<void>(now);
   return std::size_t{taken};
 }
 
@@ -99,6 +103,7 @@ Result<std::size_t> Connection::receive_urgent(Bytes to, ReceiveFlags flags) {
 // Our FIN stands behind all that is queued. RFC 9293 3.10.4.
 void Connection::queue_fin(Instant now) {
   if (fin_queued_) return;
+  if (waits_for_memory()) retransmit_at_ = Instant::never();
   if (in(State::SYN_RECEIVED)) {
     fin_queued_ = true;  // FIN-WAIT-1 follows ESTABLISHED at once
     return;

@@ -68,7 +68,7 @@ class TcpHost {
       while (auto segment = connection->next_segment(now)) {
         const FourTuple& tuple = connection->tuple();
         tcp::Encoded encoded = tcp.encode(*connection, *segment, context);
-        ASSERT_TRUE(encoded.packet);
+        if (!encoded.packet) continue;  // out of memory: lost, as core has it
         wire.push_back({tuple.local.address, tuple.remote.address, std::move(encoded.packet)});
       }
       tcp.settle(*connection, now);

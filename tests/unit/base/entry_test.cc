@@ -66,5 +66,18 @@ TEST(EntryDeathTest, single_mode_aborts_on_another_thread) {
       "CHECK failed");
 }
 
+TEST(EntryDeathTest, who_is_inside_cannot_enter_again) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  for (const ThreadMode mode : {ThreadMode::shared, ThreadMode::single}) {
+    EXPECT_DEATH(
+        {
+          Entry entry(mode);
+          Entered inside(entry);
+          entry.enter();
+        },
+        "CHECK failed");
+  }
+}
+
 }  // namespace
 }  // namespace pollux

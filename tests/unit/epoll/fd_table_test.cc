@@ -44,6 +44,27 @@ TEST(FdTable, full_is_emfile_and_leaves_the_reference) {
   EXPECT_TRUE(table.close(0).ok());
 }
 
+TEST(FdTable, a_reserved_number_is_in_use_but_refers_to_nothing) {
+  FdTable table(2);
+  FakeFile a, b;
+  EXPECT_EQ(*table.reserve(), 0);
+  EXPECT_EQ(*table.reserve(), 1);
+  EXPECT_EQ(table.reserve().error(), Errno::process_files);
+  EXPECT_EQ(table.install(&a, false).error(), Errno::process_files);
+  EXPECT_EQ(table.install_at(&a, false, 0).error(), Errno::busy);
+  EXPECT_EQ(table.close(0).error(), Errno::bad_descriptor);
+  EXPECT_FALSE(table.get(0));
+  EXPECT_EQ(table.used(), 2u);
+  table.fill(1, a.give(), true);
+  EXPECT_EQ(table.get(1).get(), &a);
+  EXPECT_TRUE(*table.close_on_exec(1));
+  table.cancel(0);
+  EXPECT_EQ(*table.install(b.give(), false), 0);
+  EXPECT_TRUE(table.close(0).ok());
+  EXPECT_TRUE(table.close(1).ok());
+  EXPECT_EQ(table.used(), 0u);
+}
+
 TEST(FdTable, unknown_numbers_are_ebadf) {
   FdTable table(4);
   for (const int number : {-1, 0, 3, 4, INT32_MAX}) {

@@ -165,6 +165,45 @@ TEST(ReceiveText, low_memory_copies_out_of_packets) {  // design.md 4
   EXPECT_EQ(peer->text.live(), 2);
 }
 
+TEST(ReceiveText, scarce_memory_is_for_those_that_hold_nothing) {
+  auto peer = established();
+  peer->shared().memory_is_scarce = peer->shared().memory_is_low = true;
+  peer->sends_text("taken");
+  const SeqNum taken = peer->snd_nxt;
+  peer->sends({.seq = taken, .ctl = FIN | ACK, .text = "dropped"});
+  peer->expects({.ack = taken, .ctl = ACK});
+  peer->sends({.seq = taken + 7, .text = "out of order"});
+  peer->expects({.ack = taken, .ctl = ACK});
+  EXPECT_EQ(peer->state(), State::ESTABLISHED);
+  EXPECT_EQ(peer->reads(), "taken");
+  peer->sends({.seq = taken, .ctl = FIN | ACK, .text = "dropped"});
+  EXPECT_EQ(peer->reads(), "dropped");
+  EXPECT_EQ(peer->state(), State::CLOSE_WAIT);
+}
+
+TEST(ReceiveText, exhausted_memory_is_a_closed_window_that_never_shrinks) {  // SHLD-14
+  auto peer = established();
+  peer->sends({.seq = peer->snd_nxt + 10, .text = "later"});
+  const Segment before = peer->expects({.ctl = ACK});
+  peer->writes("ours");
+  const Segment ours = peer->expects({.ctl = PSH | ACK, .text = "ours"});
+  peer->shared().memory_is_exhausted = peer->shared().memory_is_scarce = true;
+  peer->shared().memory_is_low = true;
+  peer->sends({.ack = ours.seq + 4, .text = "0123456789"});
+  const Segment refused = peer->expects({.ack = before.ack, .ctl = ACK});
+  EXPECT_GE(refused.wnd, before.wnd);
+  EXPECT_EQ(peer->connection().unacked_octets(), 0u);  // its ACK counts
+  EXPECT_EQ(peer->text.live(), 0);                     // what waited out of order is gone
+  EXPECT_EQ(peer->shared().reassemblies.used(), 0u);
+  peer->shared().memory_is_exhausted = peer->shared().memory_is_scarce = false;
+  peer->sends_text("0123456789later");
+  EXPECT_EQ(peer->reads(), "0123456789later");
+  peer->drain();
+  peer->shared().memory_is_exhausted = true;
+  peer->sends({.ctl = RST});
+  EXPECT_EQ(peer->state(), State::CLOSED);
+}
+
 TEST(ReceiveText, slow_reader_holds_no_more_than_its_buffer) {  // faults: SO_RCVBUF + 25 %
   Peer::Setup setup;
   setup.options.receive_buffer = 100'000;

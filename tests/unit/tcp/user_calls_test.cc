@@ -150,12 +150,29 @@ TEST(UserCalls, notsent_low_water) {  // 16.52
   EXPECT_FALSE(peer->connection().is_writable());
 }
 
-TEST(UserCalls, memory_exhausted_with_empty_queues_wakes_the_writer) {  // 17.14
+TEST(UserCalls, a_writer_without_memory_is_woken_when_there_is_some) {  // 17.14
   auto peer = established();
   peer->text.limit = 0;
   EXPECT_EQ(peer->writes("x"), 0u);
   EXPECT_EQ(peer->last_error, Errno::again);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(peer->step(), Duration::ms(10));
+    EXPECT_FALSE(peer->connection().take_events().has(Event::writable));
+  }
+  peer->text.limit = 1;
+  peer->step();
   EXPECT_TRUE(peer->connection().take_events().has(Event::writable));
+  EXPECT_TRUE(peer->connection().next_timeout().is_never());
+}
+
+TEST(UserCalls, what_is_written_after_a_wait_for_memory_has_its_full_timeout) {
+  auto peer = established();
+  peer->text.limit = 0;
+  EXPECT_EQ(peer->writes("x"), 0u);
+  peer->text.limit = 1;
+  EXPECT_EQ(peer->writes("x"), 1u);
+  peer->expects({.ctl = PSH | ACK, .text = "x"});
+  EXPECT_GE(peer->step(), Duration::ms(200));
 }
 
 TEST(UserCalls, raising_the_send_buffer_is_an_event) {  // 16.53, 17.13

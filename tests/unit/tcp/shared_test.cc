@@ -1,0 +1,82 @@
+// shared_test.cc - one pool for all: who does not read cannot stop those who do.
+#include "stack/tcp/shared.h"
+
+#include <algorithm>
+
+#include "tests/support/tcp_hosts.h"
+
+namespace pollux::tcp {
+namespace {
+
+using testing_support::bytes_of;
+using testing_support::TcpHosts;
+using testing_support::test_pool;
+
+class SharedMemory : public TcpHosts {
+ protected:
+  struct Pair {
+    Connection* client;
+    Connection* server;
+    std::size_t written = 0, read = 0;
+  };
+  Pair connected(Listener& listener) {
+    Connection* connection = connect(80);
+    return {connection, accepted(listener)};
+  }
+  void write(Pair& pair, std::size_t most) {
+    const std::string text(most, 'x');
+    const auto n = pair.client->send(bytes_of(text), {}, now);
+    pair.written += n ? *n : 0;
+    client->tcp.settle(*pair.client, now);
+  }
+  void read(Pair& pair) {
+    for (std::string text; !(text = read_all(*pair.server, now)).empty();) {
+      pair.read += text.size();
+    }
+    server->tcp.settle(*pair.server, now);
+  }
+};
+
+TEST_F(SharedMemory, unread_text_leaves_others_their_way) {
+  Listener* listener = server->listen(80, 128);
+  std::vector<Pair> unread;
+  for (int i = 0; i < 100; ++i) unread.push_back(connected(*listener));
+  Pair active = connected(*listener);
+  for (Pair& pair : unread) {
+    write(pair, 60'000);
+    settle();
+  }
+  EXPECT_TRUE(test_pool().shortage().is_scarce);
+  EXPECT_FALSE(test_pool().shortage().is_exhausted);
+
+  const std::size_t kGoal = 100'000;
+  for (int i = 0; i < 2000 && active.read < kGoal; ++i) {
+    write(active, kGoal - active.written);
+    settle();
+    read(active);
+    settle();
+    if (active.read < active.written) advance(Duration::ms(50));
+  }
+  EXPECT_EQ(active.read, kGoal);
+
+  const auto is_done = [](const Pair& pair) { return pair.read == 60'000; };
+  for (int i = 0; i < 2000 && !std::all_of(unread.begin(), unread.end(), is_done); ++i) {
+    for (Pair& pair : unread) {
+      if (pair.written < 60'000) write(pair, 60'000 - pair.written);
+      read(pair);
+    }
+    advance(Duration::ms(50));
+  }
+  EXPECT_TRUE(std::all_of(unread.begin(), unread.end(), is_done));
+  EXPECT_FALSE(test_pool().shortage().is_low);
+
+  unread.push_back(active);
+  for (Pair& pair : unread) {
+    close(*client, *pair.client);
+    close(*server, *pair.server);
+  }
+  server->tcp.close(*listener, now);
+}
+
+}  // namespace
+}  // namespace pollux::tcp
