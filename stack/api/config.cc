@@ -218,7 +218,7 @@ void read_port(const toml::table& table, Config& config, ConfigError& error) {
   for (const Prefix& own : port.addresses) {
     if (port.kernel_address && own.address == port.kernel_address->address) {
       section.fail("kernel_address",
-                   "is one of the stack's own addresses; the kernel needs another");
+                   "is the same address as one of the stack's; its kernel end needs another");
     }
   }
   for (const PortConfig& other : config.ports) {

@@ -33,8 +33,8 @@ void Stack::flush(Instant now) {
     if (!receive_loopback(now)) break;
   }
   transmit(now);
-  calls_since_wait_ = 0;
-  events_returned_.store(0, std::memory_order_relaxed);
+  writes_deferred_ = 0;
+  waiting_before_ = tcp_.pended() + datagrams_out_.size();
 }
 
 void Stack::send_tcp(Instant now) {

@@ -158,7 +158,8 @@ class Stack final : public WorldGate {
   // Deferred flushing (design 5): what the last wait returned, and what was written since.
   std::atomic<const void*> deferring_thread_{nullptr};
   std::atomic<unsigned> events_returned_{0};
-  unsigned calls_since_wait_ = 0;
+  unsigned writes_deferred_ = 0;
+  std::size_t waiting_before_ = 0;
   Instant deferred_since_;
 
   std::optional<LcoreScope> lcore_scope_;  // of the thread inside, between enter and leave

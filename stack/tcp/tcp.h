@@ -148,6 +148,7 @@ class Tcp {
   std::uint32_t pending() const {  // counts them
     return static_cast<std::uint32_t>(shared_.output_pending.size());
   }
+  std::uint32_t pended() const { return shared_.pended; }
   bool has_output() const { return !shared_.output_pending.empty() || !replies_.empty(); }
   Encoded encode(Connection& connection, const Segment& seg, const TxContext& context);
   std::optional<Reply> next_reply();

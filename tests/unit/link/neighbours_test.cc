@@ -148,7 +148,8 @@ TEST_F(NeighboursTest, queue_of_all_is_bounded) {
   start({.entries = 64, .queued_per_entry = 4, .queued_total = 10});
   unsigned queued = 0;
   for (unsigned i = 0; i < 30; ++i) queued += resolve(host(10 + i % 5)) == Resolution::queued;
-  EXPECT_LE(table->queued(), 10u);
+  EXPECT_GE(queued, 10u);  // of one neighbour's the oldest give way, the packets of all are bounded
+  EXPECT_EQ(table->queued(), 10u);
   Packet packet = test::packet_of(test::pattern(9));
   EXPECT_EQ(table->resolve(host(50), packet, now).resolution, Resolution::failed);
   EXPECT_TRUE(packet) << "what is refused stays the caller's";

@@ -1,0 +1,105 @@
+// config_test.cc - what the configuration takes, and what it says to a mistake.
+#include "stack/api/config.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+
+namespace pollux {
+namespace {
+
+class ConfigTest : public testing::Test {
+ protected:
+  ConfigTest()
+      : path_(testing::TempDir() + "pollux-config-" + std::to_string(getpid()) + ".toml") {}
+  ~ConfigTest() override { std::remove(path_.c_str()); }
+  std::string read(const std::string& text, std::initializer_list<const char*> settings = {}) {
+    std::ofstream(path_) << text;
+    std::vector<const char*> list(settings);
+    list.push_back(nullptr);
+    config_ = Config();
+    return read_config(path_, list.data(), config_).message;
+  }
+  static bool says(const std::string& message, const char* what) {
+    return message.find(what) != std::string::npos;
+  }
+
+  const std::string path_;
+  Config config_;
+};
+
+constexpr const char* kPort =
+    "[[port]]\nname = \"a\"\ndevice = \"net_null0\"\naddresses = [\"198.18.0.2/24\"]\n";
+
+TEST_F(ConfigTest, no_file_gives_the_defaults) {
+  EXPECT_FALSE(read_config("", nullptr, config_));
+  EXPECT_TRUE(config_.ports.empty());
+  EXPECT_EQ(config_.threads, ThreadMode::shared);
+}
+
+TEST_F(ConfigTest, every_section_is_read) {
+  ASSERT_EQ(
+      read(std::string("[stack]\nthreads = \"single\"\npackets = 1023\n[tcp]\nmin_rto_ms = 300\n"
+                       "sack = false\n") +
+           kPort + "gateway = \"198.18.0.1\"\nmtu = 1400\n"),
+      "");
+  EXPECT_EQ(config_.threads, ThreadMode::single);
+  EXPECT_EQ(config_.packets, 1023u);
+  EXPECT_EQ(config_.tcp.min_rto, Duration::ms(300));
+  EXPECT_FALSE(config_.tcp.sack);
+  ASSERT_EQ(config_.ports.size(), 1u);
+  EXPECT_EQ(config_.ports[0].addresses[0].length, 24);
+  EXPECT_EQ(config_.ports[0].gateway->to_string(), "198.18.0.1");
+  EXPECT_EQ(config_.ports[0].mtu, 1400);
+}
+
+TEST_F(ConfigTest, an_unknown_key_is_refused_with_the_nearest_named) {
+  const std::string message = read("[stack]\npackts = 1023\n");
+  EXPECT_TRUE(says(message, "stack.packts")) << message;
+  EXPECT_TRUE(says(message, "\"packets\"")) << message;
+  EXPECT_TRUE(says(message, "line 2")) << message;
+  EXPECT_TRUE(says(read("[stak]\n"), "\"stack\""));
+  EXPECT_TRUE(says(read(std::string(kPort) + "gatway = \"198.18.0.1\"\n"), "\"gateway\""));
+  EXPECT_TRUE(says(read("[tcp]\nsacks = true\n"), "\"sack\""));
+}
+
+TEST_F(ConfigTest, values_out_of_range_and_of_the_wrong_kind_say_what_is_needed) {
+  EXPECT_TRUE(says(read("[stack]\npackets = 3\n"), "from 255 to 4194303"));
+  EXPECT_TRUE(says(read("[stack]\npackets = \"many\"\n"), "a whole number"));
+  EXPECT_TRUE(says(read("[stack]\nthreads = \"dual\"\n"), "\"shared\" or \"single\""));
+  EXPECT_TRUE(says(read("[tcp]\nsack = 1\n"), "true or false"));
+  EXPECT_TRUE(says(read("[tcp]\nmin_rto_ms = 5000\nmax_rto_ms = 1000\n"), "max_rto_ms"));
+}
+
+TEST_F(ConfigTest, a_port_needs_a_device_and_an_address) {
+  EXPECT_TRUE(says(read("[[port]]\naddresses = [\"198.18.0.2/24\"]\n"), "device"));
+  EXPECT_TRUE(says(read("[[port]]\ndevice = \"net_null0\"\n"), "addresses"));
+  EXPECT_TRUE(
+      says(read("[[port]]\ndevice = \"net_null0\"\naddresses = [\"198.18.0.2\"]\n"), "/24"));
+  EXPECT_TRUE(
+      says(read("[[port]]\ndevice = \"net_null0\"\naddresses = [\"fd00::1/64\"]\n"), "IPv4"));
+  EXPECT_TRUE(says(read("[port]\ndevice = \"net_null0\"\n"), "two brackets"));
+  EXPECT_TRUE(says(read(std::string(kPort) + kPort), "two ports"));
+  EXPECT_TRUE(
+      says(read(std::string(kPort) + "kernel_address = \"198.18.0.2/24\"\n"), "same address"));
+}
+
+TEST_F(ConfigTest, settings_override_the_file) {
+  EXPECT_EQ(read(kPort, {"port.a.device=net_ring0", "stack.packets=2047", "tcp.sack=false"}), "");
+  EXPECT_EQ(config_.ports[0].device, "net_ring0");
+  EXPECT_EQ(config_.packets, 2047u);
+  EXPECT_FALSE(config_.tcp.sack);
+  EXPECT_TRUE(says(read(kPort, {"port.b.device=x"}), "no such port"));
+  EXPECT_TRUE(says(read(kPort, {"packets"}), "section.key=value"));
+  EXPECT_TRUE(says(read(kPort, {"stack.packtes=1"}), "\"packets\""));
+}
+
+TEST_F(ConfigTest, a_file_that_is_no_toml_says_where) {
+  EXPECT_TRUE(says(read("[stack\n"), ":1:"));
+  EXPECT_FALSE(read_config("/nowhere.toml", nullptr, config_).message.empty());
+}
+
+}  // namespace
+}  // namespace pollux
