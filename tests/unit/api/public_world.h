@@ -19,7 +19,8 @@ namespace pollux::testing_support {
 class StartedStack final : public testing::Environment {
  public:
   void SetUp() override {
-    const char* const settings[] = {"stack.hugepages=false", "stack.descriptors=64", nullptr};
+    const char* const settings[] = {"stack.hugepages=false", "stack.descriptors=64",
+                                    "stack.packets=2047", nullptr};
     ASSERT_EQ(plx_init("", settings), 0) << plx_error();
   }
   void TearDown() override { plx_exit(); }
