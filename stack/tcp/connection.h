@@ -234,8 +234,7 @@ class Connection : public PendingHook {
   std::uint16_t path_mss_ = 0, peer_mss_ = 0, snd_mss_ = 536, gso_limit_ = 0;
   std::uint8_t error_ = 0, soft_error_ = 0;  // errno values, all below 256
   State state_ = State::CLOSED;
-  std::uint8_t snd_scale_ = 0, rcv_scale_ = 0;
-  std::uint8_t retries_ = 0, probes_ = 0, urgent_octet_ = 0;
+  std::uint8_t snd_scale_ = 0, rcv_scale_ = 0, retries_ = 0, probes_ = 0, urgent_octet_ = 0;
   Urgent urgent_ = Urgent::none;
   EventSet events_;
   bool timestamps_ok_ : 1 = false, sack_ok_ : 1 = false, scale_ok_ : 1 = false;
