@@ -221,7 +221,8 @@ void Connection::process_text(Segment& seg, Instant now) {
     owe_reset(seq, true);
     return;
   }
-  const bool would_hoard = receive_.octets() != 0 || seg.seq != rcv_.nxt;
+  // A segment unread is no hoard: its neighbour may have come in the same burst.
+  const bool would_hoard = receive_.octets() >= advertised_mss() || seg.seq != rcv_.nxt;
   if (shared_.memory_is_exhausted || (shared_.memory_is_scarce && would_hoard)) {
     return drop_for_memory(seg);
   }

@@ -165,17 +165,20 @@ TEST(ReceiveText, low_memory_copies_out_of_packets) {  // design.md 4
   EXPECT_EQ(peer->text.live(), 2);
 }
 
-TEST(ReceiveText, scarce_memory_is_for_those_that_hold_nothing) {
+TEST(ReceiveText, scarce_memory_is_for_those_that_hold_little) {
   auto peer = established();
   peer->shared().memory_is_scarce = peer->shared().memory_is_low = true;
+  const std::string first(1459, 'x');
+  peer->sends_text(first);
   peer->sends_text("taken");
+  peer->drain();
   const SeqNum taken = peer->snd_nxt;
   peer->sends({.seq = taken, .ctl = FIN | ACK, .text = "dropped"});
   peer->expects({.ack = taken, .ctl = ACK});
   peer->sends({.seq = taken + 7, .text = "out of order"});
   peer->expects({.ack = taken, .ctl = ACK});
   EXPECT_EQ(peer->state(), State::ESTABLISHED);
-  EXPECT_EQ(peer->reads(), "taken");
+  EXPECT_EQ(peer->reads(), first + "taken");
   peer->sends({.seq = taken, .ctl = FIN | ACK, .text = "dropped"});
   EXPECT_EQ(peer->reads(), "dropped");
   EXPECT_EQ(peer->state(), State::CLOSE_WAIT);
