@@ -84,10 +84,14 @@ void Connection::update_congestion(std::uint32_t acked) {
 // below SEG.ACK reports a duplicate (RFC 2883).
 std::uint32_t Connection::note_sack(const Segment& seg) {
   if (!sack_ok_) return 0;
+  const auto in_flight = static_cast<std::uint32_t>(snd_.max - seg.ack);
   std::uint32_t sacked = 0;
   for (unsigned i = 0; i < seg.options.sack_count; ++i) {
     const SackBlock& block = seg.options.sack[i];
-    if (block.left >= block.right || block.left <= seg.ack || block.right > snd_.max) continue;
+    // As distances from SEG.ACK: on the circle, left < right =< max does not imply left < max.
+    const auto left = static_cast<std::uint32_t>(block.left - seg.ack);
+    const auto right = static_cast<std::uint32_t>(block.right - seg.ack);
+    if (left == 0 || left >= right || right > in_flight) continue;
     if (!scoreboard_) scoreboard_ = shared_.scoreboards.create();
     if (!scoreboard_) return sacked;
     sacked += scoreboard_->add(block);

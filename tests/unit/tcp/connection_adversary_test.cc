@@ -27,10 +27,10 @@ Seg any_segment(Rng& rng, const Connection& connection) {
   seg.seq = near(rng, nxt, nxt + connection.rcv().wnd);
   seg.ack = near(rng, connection.snd().una, connection.snd().max);
   seg.wnd = static_cast<std::uint32_t>(rng.chance(0.3) ? 0 : rng.below(65536));
-  const bool is_wild = rng.chance(0.1);
+  const bool is_wild = rng.chance(0.01);
   seg.ctl = is_wild ? Control(static_cast<std::uint8_t>(rng.below(256)))
                     : (rng.chance(0.2) ? PSH | ACK : Control(ACK));
-  if (rng.chance(0.02)) seg.ctl = seg.ctl | FIN;
+  if (rng.chance(0.005)) seg.ctl = seg.ctl | FIN;
   if (rng.chance(0.1)) seg.ctl = seg.ctl | URG;
   seg.up = static_cast<std::uint16_t>(rng.chance(0.5) ? rng.below(20) : rng.below(65536));
   if (rng.chance(0.6)) seg.text = std::string(rng.below(2000), 'x');
@@ -108,7 +108,7 @@ TEST(ConnectionAdversary, anything_may_come) {
     set_check_note(nullptr);
     ASSERT_FALSE(HasFailure()) << note;
   }
-  EXPECT_GT(arrived, 20 * count);  // the runs reached far
+  EXPECT_GT(arrived, 60 * count);  // the runs reached far
   EXPECT_GT(left, 5 * count);
 }
 
