@@ -69,7 +69,9 @@ void TcpSocket::sharing_changed() {
 
 Result<void> TcpSocket::bind(const Endpoint& local, Instant) {
   ASSIGN_OR_RETURN(const IpAddress address, local_address(local.address));
-  if (!(idle() || is_over()) || (port_ && (idle() || is_port_fixed_))) return Errno::invalid;
+  if (!(idle() || is_over())) return Errno::invalid;
+  const bool is_port_kept = idle() || is_bound_anew_ || is_port_fixed_;
+  if (port_ && is_port_kept) return Errno::invalid;
   let_go_of_port();  // of a connection that is over: Linux had done so at CLOSE
   if (local.port == 0 && options_.has(SocketFlag::bind_address_no_port)) {
     bound_ = address;
@@ -78,6 +80,7 @@ Result<void> TcpSocket::bind(const Endpoint& local, Instant) {
   RETURN_IF_ERROR(bind_port({address, local.port}));
   bound_ = address;
   is_port_fixed_ = local.port != 0;
+  is_bound_anew_ = is_over();
   return {};
 }
 
@@ -133,6 +136,7 @@ void TcpSocket::become_connected(Connection& opened) {
   if (idle()) socket_pools::destroy(idle());
   opened.user = this;
   role_ = Connected{&opened};
+  is_bound_anew_ = false;
   error_ = Errno{};
 }
 
@@ -150,6 +154,7 @@ void TcpSocket::become_idle(Errno error, Instant now) {
     world_->tcp.close(*l, now);
   }
   role_ = Idle{state};
+  is_bound_anew_ = false;
   phase_ = Phase::unconnected;
   shut_ = 0;
   if (!is_port_fixed_) let_go_of_port();
@@ -300,8 +305,7 @@ void TcpSocket::end_close(Instant now) {
 }
 
 Endpoint TcpSocket::local() const {
-  const bool is_bound_anew = is_over() && port_ && port_->port != connection()->tuple().local.port;
-  if (const Connection* c = connection(); c && !is_bound_anew) return c->tuple().local;
+  if (const Connection* c = connection(); c && !is_bound_anew_) return c->tuple().local;
   if (const Listener* l = listener()) return l->local();
   return {bound_, port_ ? port_->port : last_port_};
 }

@@ -110,6 +110,7 @@ class TcpSocket final : public Socket {
   tcp::PortUse* port_ = nullptr;           // what bind or listen gave
   IpAddress bound_ = IpAddress::any_v4();  // the address of bind
   Phase phase_ = Phase::unconnected;
+  bool is_bound_anew_ = false;  // bind after the connection had ended
   bool is_port_fixed_ = false;  // bind named the port; Linux: SOCK_BINDPORT_LOCK
   bool lingers_ = false;        // on_last_close waits for the FIN's acknowledgment
   // Bit 0 receive, bit 1 send: what shutdown said before connect or listen; it stays in force, is

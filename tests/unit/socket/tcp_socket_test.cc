@@ -151,6 +151,7 @@ TEST_F(TcpSocketTest, after_a_failed_connect_bind_is_possible_again) {
   EXPECT_EQ(connect(s, {kLoopback, 9}), EINPROGRESS);
   EXPECT_EQ(bind(s, {kLoopback, 4400}), 0);
   EXPECT_EQ(local(s), (Endpoint{kLoopback, 4400}));
+  EXPECT_EQ(bind(s, {kLoopback, 0}), EINVAL);
   EXPECT_EQ(bind(s, {kLoopback, 4401}), EINVAL);
   EXPECT_EQ(connect(s, {kLoopback, 9}), ECONNREFUSED);
   EXPECT_EQ(local(s), (Endpoint{kLoopback, 4400}));
@@ -175,6 +176,28 @@ TEST_F(TcpSocketTest, shutdown_before_connect_stays_in_force) {
   EXPECT_EQ(receive(s), "");
   Held server = accept(listener);
   EXPECT_EQ(poll(server), kOut | kWrNorm);
+}
+
+TEST_F(TcpSocketTest, shutdown_before_listen_is_inherited) {
+  Held listener = open();
+  EXPECT_EQ(shutdown(listener, SHUT_RD), ENOTCONN);
+  EXPECT_EQ(listen(listener), 0);
+  Held client = open();
+  EXPECT_EQ(connect(client, {kLoopback, local(listener).port}), EINPROGRESS);
+  Held server = accept(listener);
+  EXPECT_EQ(poll(server), kIn | kRdNorm | kOut | kWrNorm | kRdHup);
+  EXPECT_EQ(send(client, "late"), 4);
+  EXPECT_EQ(receive(server), "late");
+  EXPECT_EQ(receive(server), "");
+}
+
+TEST_F(TcpSocketTest, a_pending_error_survives_listen) {
+  Pair pair = connected();
+  EXPECT_EQ(disconnect(pair.client), 0);
+  EXPECT_EQ(listen(pair.client), 0);
+  EXPECT_EQ(poll(pair.client), PollEvents());
+  EXPECT_EQ(send(pair.client, "x"), -ECONNRESET);
+  EXPECT_EQ(send(pair.client, "x"), -EPIPE);
 }
 
 TEST_F(TcpSocketTest, shutdown_of_a_connection_that_ended_is_enotconn) {
