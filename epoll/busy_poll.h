@@ -14,7 +14,8 @@
 namespace pollux {
 
 // Linux: struct epoll_params (ioctl_eventpoll(2)) and net.core.busy_poll.
-struct BusyPollParams {
+// Eight octets, aligned so that a set can keep them in one lock-free atomic.
+struct alignas(8) BusyPollParams {
   std::uint32_t busy_poll_usecs = 0;   // how long a wait spins before it sleeps; microseconds
   std::uint16_t busy_poll_budget = 8;  // packets per poll while spinning
   bool prefer_busy_poll = false;
