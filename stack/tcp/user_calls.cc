@@ -35,8 +35,7 @@ Result<std::size_t> Connection::send(ConstBytes from, SendFlags flags, Instant n
   more_ = flags.more;
   if (flags.oob && taken != 0) snd_.up = text_end();  // MUST-62: the octet behind the urgent one
   // What waits for an ACK anyway need not be looked at now.
-  const bool waits = snd_.nxt != snd_.una && snd_.nxt == snd_.max &&
-                     congestion_.cwnd <= static_cast<std::uint32_t>(snd_.nxt - snd_.una);
+  const bool waits = snd_.nxt != snd_.una && snd_.nxt == snd_.max && congestion_room() == 0;
   if (!waits && taken != 0) pend();
   DCHECK(invariants_hold());
   return std::size_t{taken};

@@ -158,7 +158,7 @@ class Peer {
   std::optional<Segment> pull() {
     const bool is_linked = connection().is_linked();
     auto seg = connection().next_segment(now);
-    EXPECT_TRUE(is_linked || !seg) << "has a segment, but did not say so";
+    EXPECT_TRUE(is_linked || !seg) << "did not say that it has " << (seg ? describe(*seg) : "");
     if (!seg) shared_.output_pending.clear();
     if (seg && !seg->ctl.has(RST)) {
       const bool is_first = seg->ctl.has(SYN);

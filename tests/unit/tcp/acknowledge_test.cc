@@ -128,6 +128,38 @@ TEST(Acknowledge, absurd_blocks_are_ignored) {  // 2018-x
   EXPECT_EQ(peer->shared().scoreboards.used(), 0u);
 }
 
+// On the circle left < right =< SND.MAX holds for a block that lies far away.
+TEST(Acknowledge, block_from_the_far_side_of_the_circle_is_ignored) {
+  auto peer = in_flight(with_sack());
+  TcpOptions options;
+  options.sack_count = 1;
+  options.sack[0] = {peer->iss + 0x43000000u, peer->iss + 0xb3000000u};
+  peer->sends({.ack = segment(*peer, 0), .options = options});
+  EXPECT_EQ(peer->shared().scoreboards.used(), 0u);
+}
+
+TEST(Acknowledge, text_written_during_recovery_leaves_if_there_is_room) {
+  auto peer = in_flight(with_sack(), 10, 10);
+  peer->sends(sack(*peer, 0, 1, 10));
+  peer->expects({.seq = segment(*peer, 0), .len = kMss});
+  peer->expects_nothing();
+  peer->writes(std::string(kMss, 'y'));
+  peer->expects({.seq = segment(*peer, 10), .ctl = PSH | ACK, .len = kMss});
+}
+
+TEST(Acknowledge, timer_runs_when_a_window_opens_over_a_probe) {
+  auto peer = established(with_sack());
+  peer->peer_wnd = 0;
+  peer->acks();
+  peer->writes("x");
+  peer->drain();
+  peer->step();
+  peer->expects({.ctl = PSH | ACK, .text = "x"});
+  peer->sends({.ack = segment(*peer, 0), .wnd = 1000});
+  EXPECT_FALSE(peer->connection().next_timeout().is_never());
+  peer->expects({.seq = segment(*peer, 0), .ctl = PSH | ACK, .text = "x"});
+}
+
 TEST(Acknowledge, reneging_peer_gets_everything_after_the_timeout) {  // 2018-8
   auto peer = in_flight(with_sack(), 10, 10);
   peer->sends(sack(*peer, 0, 1, 10));
