@@ -51,50 +51,81 @@ std::uint64_t rate(std::int64_t ns, std::uint64_t ticks) {
 
 }  // namespace
 
+Instant TscClock::Line::at(std::uint64_t ticks) const {
+  const auto passed =
+      static_cast<std::uint64_t>((static_cast<unsigned __int128>(ticks) * multiplier) >> 32);
+  return Instant::from_ns(ns + static_cast<std::int64_t>(passed));
+}
+
+TscClock::Line TscClock::SharedLine::load() const {
+  return {tsc.load(std::memory_order_acquire), ns.load(std::memory_order_acquire),
+          multiplier.load(std::memory_order_acquire), interval.load(std::memory_order_acquire)};
+}
+
+void TscClock::SharedLine::store(const Line& line) {
+  tsc.store(line.tsc, std::memory_order_release);
+  ns.store(line.ns, std::memory_order_release);
+  multiplier.store(line.multiplier, std::memory_order_release);
+  interval.store(line.interval, std::memory_order_release);
+}
+
 TscClock::TscClock() {
   if (!has_invariant_tsc()) return;
   const Reading first = read_pair();
   Reading second = first;
   while (second.ns - first.ns < kFirstSpanNs) second = read_pair();
-  multiplier_ = rate(second.ns - first.ns, second.tsc - first.tsc);
+  const std::uint64_t multiplier = rate(second.ns - first.ns, second.tsc - first.tsc);
   anchor_tsc_ = first.tsc;
   anchor_ns_ = first.ns;
-  base_tsc_ = second.tsc;
-  base_ns_ = second.ns;
-  interval_ = (static_cast<std::uint64_t>(kMinSpanNs) << 32) / multiplier_;
+  publish({second.tsc, second.ns, multiplier,
+           (static_cast<std::uint64_t>(kMinSpanNs) << 32) / multiplier});
 }
 
-std::int64_t TscClock::at(std::uint64_t ticks) const {
-  return base_ns_ + static_cast<std::int64_t>(static_cast<std::uint64_t>(
-                        (static_cast<unsigned __int128>(ticks) * multiplier_) >> 32));
+void TscClock::publish(const Line& line) {
+  const std::uint32_t next = generation_.load(std::memory_order_relaxed) + 1;
+  lines_[next % 2].store(line);
+  generation_.store(next, std::memory_order_release);
 }
 
 Instant TscClock::now() {
-  if (multiplier_ == 0) return Instant::from_ns(read_ns(CLOCK_MONOTONIC));
-  const std::uint64_t tsc = __rdtsc();
-  const std::uint64_t ticks = tsc - base_tsc_;
-  if (ticks < interval_) return Instant::from_ns(at(ticks));
-  return realign(tsc);
+  for (;;) {
+    const std::uint32_t generation = generation_.load(std::memory_order_acquire);
+    const Line line = lines_[generation % 2].load();
+    if (generation_.load(std::memory_order_relaxed) != generation) continue;
+    if (line.multiplier == 0) return Instant::from_ns(read_ns(CLOCK_MONOTONIC));
+    const std::uint64_t tsc = __rdtsc();
+    const std::uint64_t ticks = tsc - line.tsc;
+    if (ticks < line.interval) return line.at(ticks);
+    return realign(line, generation, tsc);
+  }
 }
 
 // Until the next alignment the clock runs so much faster or slower that it meets CLOCK_MONOTONIC
 // there.
-Instant TscClock::realign(std::uint64_t tsc) {
+Instant TscClock::realign(const Line& line, std::uint32_t generation, std::uint64_t tsc) {
   // A counter behind the base: another processor's, a few ticks off.
-  if (static_cast<std::int64_t>(tsc - base_tsc_) < 0) return Instant::from_ns(base_ns_);
-  const std::int64_t shown = at(interval_);  // nothing later was ever returned
+  if (static_cast<std::int64_t>(tsc - line.tsc) < 0) return Instant::from_ns(line.ns);
+  const Instant shown = line.at(line.interval);  // of this line nothing later was ever returned
+  // Another thread is at it: its line begins there or later.
+  if (is_realigning_.exchange(true, std::memory_order_acquire)) return shown;
+  if (generation_.load(std::memory_order_relaxed) != generation) {  // and has just finished
+    is_realigning_.store(false, std::memory_order_release);
+    return now();
+  }
   const Reading true_now = read_pair();
+  std::uint64_t multiplier = line.multiplier;
   if (true_now.ns - anchor_ns_ >= kMinSpanNs) {
-    multiplier_ = rate(true_now.ns - anchor_ns_, true_now.tsc - anchor_tsc_);
+    multiplier = rate(true_now.ns - anchor_ns_, true_now.tsc - anchor_tsc_);
     anchor_tsc_ = true_now.tsc;
     anchor_ns_ = true_now.ns;
   }
-  base_tsc_ = true_now.tsc;
-  base_ns_ = std::max(true_now.ns, shown);
-  interval_ = (static_cast<std::uint64_t>(kIntervalNs) << 32) / multiplier_;
-  const std::int64_t ahead = std::min(base_ns_ - true_now.ns, kIntervalNs / 2);
-  multiplier_ = rate(kIntervalNs - ahead, interval_);
-  return Instant::from_ns(base_ns_);
+  Line next{true_now.tsc, std::max(true_now.ns, shown.to_ns()), 0, 0};
+  next.interval = (static_cast<std::uint64_t>(kIntervalNs) << 32) / multiplier;
+  const std::int64_t ahead = std::min(next.ns - true_now.ns, kIntervalNs / 2);
+  next.multiplier = rate(kIntervalNs - ahead, next.interval);
+  publish(next);
+  is_realigning_.store(false, std::memory_order_release);
+  return Instant::from_ns(next.ns);
 }
 
 Duration TscClock::time_of_day_offset() {

@@ -1,10 +1,13 @@
 // tsc_clock_test.cc - the counter's clock against CLOCK_MONOTONIC.
 #include "drivers/dpdk/tsc_clock.h"
 
+#include <emmintrin.h>
 #include <gtest/gtest.h>
 #include <time.h>
 
 #include <algorithm>
+#include <atomic>
+#include <thread>
 #include <vector>
 
 namespace pollux {
@@ -33,6 +36,32 @@ TEST(TscClock, follows_the_monotonic_clock_and_never_goes_back) {
   std::sort(distances.begin(), distances.end());
   // The last thousandth may be a machine that took the processor away.
   EXPECT_LT(distances[distances.size() * 999 / 1000], 5'000);
+}
+
+// Waits, the softirq thread and those inside a Stack ask one clock. What one thread was told must
+// not lie in another's future: TCP would drop what comes with such a time stamp (RFC 7323 5.3).
+TEST(TscClock, several_threads_share_one_time_that_never_goes_back) {
+  TscClock clock;
+  std::atomic<std::int64_t> latest{0};
+  std::atomic<int> went_back{0};
+  std::atomic<int> wild{0};
+  const std::int64_t end = monotonic_ns() + 200'000'000;  // twenty alignments
+  const auto ask = [&] {
+    while (monotonic_ns() < end) {
+      const std::int64_t known = latest.load(std::memory_order_seq_cst);
+      _mm_lfence();  // or the counter may be read before the load is done
+      const std::int64_t now = clock.now().to_ns();
+      if (now < known - 1'000) ++went_back;  // the processors' counters differ by some ticks
+      if (now > monotonic_ns() + 10'000'000) ++wild;
+      std::int64_t seen = known;
+      while (seen < now && !latest.compare_exchange_weak(seen, now)) continue;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) threads.emplace_back(ask);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(went_back, 0);
+  EXPECT_EQ(wild, 0);
 }
 
 TEST(TscClock, a_pause_does_not_leave_it_behind) {
