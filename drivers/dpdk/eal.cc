@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <utility>
 #include <vector>
 
 #include "drivers/dpdk/eal_log.h"
@@ -129,10 +130,7 @@ void stop_eal() { rte_eal_cleanup(); }
 
 bool eal_uses_hugepages() { return rte_eal_has_hugepages() != 0; }
 
-LcoreScope::LcoreScope(unsigned lcore) : before_(RTE_PER_LCORE(_lcore_id)) {
-  RTE_PER_LCORE(_lcore_id) = lcore;
-}
-
-LcoreScope::~LcoreScope() { RTE_PER_LCORE(_lcore_id) = before_; }
+LcoreScope::LcoreScope(unsigned lcore)
+    : id_(RTE_PER_LCORE(_lcore_id)), before_(std::exchange(id_, lcore)) {}
 
 }  // namespace pollux

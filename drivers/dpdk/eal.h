@@ -34,9 +34,10 @@ class LcoreScope {
   explicit LcoreScope(unsigned lcore);
   LcoreScope(const LcoreScope&) = delete;
   LcoreScope& operator=(const LcoreScope&) = delete;
-  ~LcoreScope();
+  ~LcoreScope() { id_ = before_; }
 
  private:
+  unsigned& id_;  // the thread's own: where it is costs a call of the loader, so asked once
   unsigned before_;
 };
 

@@ -2,6 +2,7 @@
 #include "stack/base/ip_address.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 
 #include <charconv>
 
@@ -37,15 +38,15 @@ std::optional<Prefix> Prefix::parse(std::string_view text) {
   return Prefix{*address, static_cast<std::uint8_t>(length)};
 }
 
+// As words in the order of the wire; a shift by all 64 bits is none.
 bool Prefix::contains(const IpAddress& other) const {
   if (address.is_v4() != other.is_v4()) return false;
   const unsigned bits = address.is_v4() ? 96u + length : length;
-  for (unsigned i = 0; i < bits; i += 8) {
-    const unsigned rest = bits - i;
-    const auto mask = static_cast<std::uint8_t>(rest >= 8 ? 0xff : 0xff << (8 - rest));
-    if ((address.octets()[i / 8] & mask) != (other.octets()[i / 8] & mask)) return false;
-  }
-  return true;
+  const IpAddress::Words a = address.words(), b = other.words();
+  const std::uint64_t high = be64toh(a[0] ^ b[0]), low = be64toh(a[1] ^ b[1]);
+  if (bits == 0) return true;
+  if (bits <= 64) return high >> (64 - bits) == 0;
+  return high == 0 && low >> (128 - bits) == 0;
 }
 
 IpAddress Prefix::broadcast_v4() const {

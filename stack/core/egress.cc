@@ -12,7 +12,7 @@ namespace {
 // Client and server inside one stack make all the progress that Linux's would within a call.
 constexpr unsigned kLoopbackRounds = 64;
 constexpr std::uint8_t kDefaultTtl = 64;
-constexpr std::uint32_t kGsoLimit = 65535 - 60 - 60;  // text of one packet, longest headers
+constexpr std::uint16_t kGsoLimit = 65535 - 60 - 60;  // text of one packet, longest headers
 
 // RFC 1122 3.3.6 (all ones), RFC 1112 6.4 (multicast).
 MacAddress link_group(const IpAddress& address) {
@@ -28,8 +28,10 @@ void Stack::flush(Instant now) {
   for (unsigned round = 0; round < kLoopbackRounds; ++round) {
     send_tcp(now);
     send_replies(now);
-    send_datagrams(now);
-    for (auto& out : interfaces_) send_neighbour_messages(*out, now);
+    if (!datagrams_out_.empty()) send_datagrams(now);
+    for (auto& out : interfaces_) {
+      if (out->neighbours().has_output()) send_neighbour_messages(*out, now);
+    }
     if (!receive_loopback(now)) break;
   }
   transmit(now);
@@ -58,7 +60,7 @@ bool Stack::send_connection(tcp::Connection& connection, Instant now) {
     return true;
   }
   const tcp::TxContext context = tx_context(*route);
-  connection.set_gso_limit(context.segmentation_by_device ? kGsoLimit : 0);
+  connection.set_gso_limit(context.segmentation_by_device ? kGsoLimit : std::uint16_t{0});
   while (has_room(*route, now)) {
     const std::optional<tcp::Segment> segment = connection.next_segment(now);
     if (!segment) {
@@ -71,6 +73,10 @@ bool Stack::send_connection(tcp::Connection& connection, Instant now) {
     const IpSend ip{tuple.local.address, tuple.remote.address, wire::kProtocolTcp, options.tos,
                     options.ttl ? options.ttl : kDefaultTtl};
     send_ip(*route, ip, std::move(encoded), now);
+    if (connection.has_said_all()) {
+      after_event(connection, now);
+      return true;
+    }
   }
   tcp_.link_pending(connection);
   after_event(connection, now);

@@ -19,7 +19,7 @@ Instant Napi::poll(unsigned budget, Claim who) {
   if (stack_.entry().is_contended()) give_way();
   Entered entered(stack_.entry());
   LcoreScope lcore(stack_.lcore());
-  const Instant now = clock_.now();
+  const Instant now = stack_.read_clock();
   const bool busy = stack_.poll(budget, now);
   was_busy_.store(busy, std::memory_order_relaxed);
   if (who != Claim::softirq) last_attended_ns_.store(now.to_ns(), std::memory_order_relaxed);

@@ -72,13 +72,13 @@ void Stack::add_interface(NetDevice& device, const PortConfig& config) {
   }
   if (config.gateway) routes_.add_gateway({IpAddress::any_v4(), 0}, *config.gateway);
   lacks_interrupts_ = lacks_interrupts_ || device.rx_interrupt_fd() < 0;
-  publish();
+  note_changes();
 }
 
 Instant Stack::enter() {
   entry_.enter();
   lcore_scope_.emplace(index_);
-  return clock_.now();
+  return read_clock();
 }
 
 void Stack::leave(Instant now) {
@@ -94,6 +94,8 @@ void Stack::wait_for_hang_up(File& file, Duration limit) {
     continue;
 }
 
+// A poll that finds nothing is what a spinning wait mostly does, and half of one is what a packet
+// waits for on average: it asks the layers nothing.
 bool Stack::poll(unsigned budget, Instant now) {
   std::size_t received = 0;
   const std::size_t burst = std::min<std::size_t>(budget, burst_.size());
@@ -102,14 +104,16 @@ bool Stack::poll(unsigned budget, Instant now) {
     for (std::size_t i = 0; i < n; ++i) receive(*in, std::move(burst_[i]), now);
     received += n;
   }
-  if (received != 0) tcp_.note_memory();
-  const bool timers_ran = earliest_timeout() <= now;
-  if (timers_ran) advance_timers(now);
-  flush(now);
   events_returned_.store(0, std::memory_order_relaxed);
-  publish();
   ++counters_.polls;
-  return received != 0 || timers_ran || (has_output() && !is_refusing_);
+  if (!layers_timeout_) layers_timeout_ = layers_timeout();
+  const bool timers_are_due = earlier(*layers_timeout_, next_device_event()) <= now;
+  if (received == 0 && !timers_are_due && !has_output() && !is_refusing_) return false;
+  if (received != 0) tcp_.note_memory();
+  if (timers_are_due) advance_timers(now);
+  flush(now);
+  note_changes();
+  return received != 0 || timers_are_due || (has_output() && !is_refusing_);
 }
 
 void Stack::advance_timers(Instant now) {
@@ -124,17 +128,21 @@ void Stack::advance_timers(Instant now) {
   for (auto& out : interfaces_) out->neighbours().advance(now);
 }
 
-Instant Stack::earliest_timeout() const {
+Instant Stack::next_device_event() const {
+  Instant next = Instant::never();
+  for (const auto& in : interfaces_) next = earlier(next, in->device().next_event());
+  return next;
+}
+
+Instant Stack::layers_timeout() const {
   Instant next = earlier(tcp_.next_timeout(), reassembly_.next_timeout());
-  for (const auto& out : interfaces_) {
-    next = earlier(next, earlier(out->neighbours().next_timeout(), out->device().next_event()));
-  }
+  for (const auto& out : interfaces_) next = earlier(next, out->neighbours().next_timeout());
   return next;
 }
 
 void Stack::finish_call(Instant now) {
   if (has_output() && !may_defer(now)) flush(now);
-  publish();
+  note_changes();
 }
 
 // Only the thread whose wait returned several events, and only while nobody sleeps here: that one
@@ -155,7 +163,9 @@ bool Stack::may_defer(Instant now) {
 }
 
 bool Stack::has_output() const {
-  return tcp_.has_output() || !datagrams_out_.empty() || !loopback_.empty();
+  if (tcp_.has_output() || !datagrams_out_.empty() || !loopback_.empty()) return true;
+  const auto has_messages = [](const auto& out) { return out->neighbours().has_output(); };
+  return std::any_of(interfaces_.begin(), interfaces_.end(), has_messages);
 }
 
 std::uint16_t Stack::mtu_to(const IpAddress& destination, Instant now) const {
@@ -164,11 +174,12 @@ std::uint16_t Stack::mtu_to(const IpAddress& destination, Instant now) const {
 }
 
 // Whoever sleeps on the devices must not sleep past a timer that was set meanwhile, nor leave
-// refused packets behind.
-void Stack::publish() {
-  const Instant next = is_refusing_ ? Instant() : earliest_timeout();
-  next_timeout_ns_.store(next.to_ns(), std::memory_order_relaxed);
-  if (next < asleep_until_ && armed_ != &Sleeper::of_this_thread()) armed_->wake();
+// refused packets behind. With nobody asleep the next poll asks the layers, once for all calls
+// before it (100 instructions).
+void Stack::note_changes() {
+  layers_timeout_.reset();
+  if (asleep_until_ == Instant() || armed_ == &Sleeper::of_this_thread()) return;
+  if (next_timeout() < asleep_until_) armed_->wake();
 }
 
 void Stack::arm(Sleeper& sleeper) {

@@ -4,6 +4,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <memory>
@@ -48,6 +49,9 @@ class Stack final : public WorldGate {
   // --- Napi. One burst of at most `budget` packets per device, timers, flush. True: there was
   // something.
   bool poll(unsigned budget, Instant now);
+  // Once per entry. Never before what it said last: the counter may be read a little before the
+  // lock is taken, on a processor whose counter lags.
+  Instant read_clock() { return now_ = std::max(now_, clock_.now()); }
 
   // --- the edge. Everything but what says otherwise happens between these two: enter() reads the
   // clock; leave() flushes what was queued, or leaves that to a later call by the rule of design 5
@@ -72,10 +76,8 @@ class Stack final : public WorldGate {
   Instant announce_sleep(Duration pause);
   // Without entering.
   void add_rx_interrupt_fds(std::vector<pollfd>& fds) const;
-  // When timers want the next poll, as of the end of the last entry.
-  Instant next_timeout() const {
-    return Instant::from_ns(next_timeout_ns_.load(std::memory_order_relaxed));
-  }
+  // When it next wants a poll without a packet arriving. The past: at once.
+  Instant next_timeout() const { return is_refusing_ ? Instant() : earliest_timeout(); }
 
   Entry& entry() { return entry_; }
   unsigned lcore() const { return index_; }
@@ -127,14 +129,17 @@ class Stack final : public WorldGate {
   bool may_defer(Instant now);
   void finish_call(Instant now);
   void advance_timers(Instant now);
-  Instant earliest_timeout() const;
-  void publish();
+  Instant layers_timeout() const;
+  Instant earliest_timeout() const { return earlier(layers_timeout(), next_device_event()); }
+  Instant next_device_event() const;
+  void note_changes();
   std::uint16_t mtu_to(const IpAddress& destination, Instant now) const;
   Interface& interface(InterfaceId id) { return *interfaces_[id - 1u]; }
 
   Entry entry_;
   const unsigned index_;
   Clock& clock_;
+  Instant now_;
   PollContext* poll_context_ = nullptr;
   Rng rng_;
   PacketPool& pool_;
@@ -166,8 +171,8 @@ class Stack final : public WorldGate {
   bool lacks_interrupts_ = false;
   bool is_refusing_ = false;  // a device has refused packets
   Sleeper* armed_ = nullptr;
-  Instant asleep_until_;  // of armed_; the past: it is awake
-  std::atomic<std::int64_t> next_timeout_ns_{INT64_MAX};
+  Instant asleep_until_;                   // of armed_; the past: it is awake
+  std::optional<Instant> layers_timeout_;  // as of the last poll; none: something happened since
 };
 
 }  // namespace pollux

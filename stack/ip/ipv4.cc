@@ -121,11 +121,13 @@ void prepend(Packet& packet, const IpSend& send, std::uint16_t id, bool checksum
   header->fragment = send.dont_fragment ? wire::kIpv4DontFragment : std::uint16_t{0};
   header->ttl = std::max(send.ttl, std::uint8_t{1});  // RFC 1122 3.2.1.7: never 0
   header->protocol = send.protocol;
-  header->checksum = 0;
-  header->source = send.source.v4_bits();
-  header->destination = send.destination.v4_bits();
-  if (checksum_by_device) return;
-  header->checksum = wire::checksum(packet.head().first(sizeof(Ipv4Header)));
+  const std::uint32_t source = send.source.v4_bits(), destination = send.destination.v4_bits();
+  header->source = source;
+  header->destination = destination;
+  // From the values: reading back with wide loads what narrow stores just wrote costs 15 ns.
+  const std::uint64_t sum = (0x4500u | send.tos) + std::uint64_t{total} + id + header->fragment +
+                            (header->ttl * 256u + send.protocol) + source + destination;
+  header->checksum = checksum_by_device ? std::uint16_t{0} : wire::checksum_of(sum);
 }
 
 }  // namespace pollux::ipv4

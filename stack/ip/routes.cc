@@ -11,8 +11,9 @@ namespace {
 constexpr std::uint16_t kLoopbackMtu = 65535;
 
 // RFC 919 7; a network of two addresses has none (RFC 3021).
-bool is_broadcast_of(const Prefix& network, const IpAddress& address) {
-  return address.is_v4() && network.length < 31 && network.broadcast_v4() == address;
+std::optional<IpAddress> broadcast_of(const Prefix& network) {
+  if (!network.address.is_v4() || network.length >= 31) return std::nullopt;
+  return network.broadcast_v4();
 }
 
 }  // namespace
@@ -30,7 +31,7 @@ void Routes::insert(const Network& network) {
 }
 
 void Routes::add_address(InterfaceId interface, const Prefix& address) {
-  addresses_.push_back({address, interface});
+  addresses_.push_back({address, broadcast_of(address), interface});
   insert({address, interface, IpAddress::any_v4(), address.address});
 }
 
@@ -92,14 +93,14 @@ bool Routes::is_local_on(InterfaceId interface, const IpAddress& address) const 
 
 bool Routes::is_broadcast(const IpAddress& address) const {
   if (address.is_limited_broadcast()) return true;
-  const auto is_it = [&](const LocalAddress& l) { return is_broadcast_of(l.prefix, address); };
+  const auto is_it = [&](const LocalAddress& l) { return l.broadcast == address; };
   return std::any_of(addresses_.begin(), addresses_.end(), is_it);
 }
 
 bool Routes::is_broadcast_on(InterfaceId interface, const IpAddress& address) const {
   if (address.is_limited_broadcast()) return true;
   const auto is_it = [&](const LocalAddress& l) {
-    return l.interface == interface && is_broadcast_of(l.prefix, address);
+    return l.interface == interface && l.broadcast == address;
   };
   return std::any_of(addresses_.begin(), addresses_.end(), is_it);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "stack/base/ip_address.h"
@@ -48,6 +49,7 @@ class Routes {
   };
   struct LocalAddress {
     Prefix prefix;
+    std::optional<IpAddress> broadcast;  // of its network
     InterfaceId interface;
   };
   struct Membership {

@@ -67,6 +67,8 @@ class Neighbours {
   // An ARP message arrived: learn, answer, notice conflicts. May make requests, packets ready.
   Accepted<ArpOutcome> input(const ArpMessage& message, Instant now);
 
+  // Whether one of the following three has something.
+  bool has_output() const { return !requests_.empty() || !ready_.empty() || !failed_.empty(); }
   // What there is to send: requests, probes, announcements.
   bool next_request(ArpMessage& out);
   // Packets whose neighbour answered.

@@ -38,7 +38,7 @@ Result<std::size_t> TcpSocket::send(const SendMessage& message, Instant now) {
     total += *sent;
     if (*sent < part.iov_len) break;
   } while (left != 0);
-  after_call(*c, now);
+  if (!c->is_pending()) after_call(*c, now);  // else the flush does, once it has been sent
   if (total != 0 || error == Errno{}) return total;
   return error;
 }

@@ -19,10 +19,6 @@ Connection& connection_of(Timer& timer) {
   return *boost::intrusive::get_parent_from_member(&timer, &Connection::timer);
 }
 
-bool is_pending(const Connection& connection) {
-  return static_cast<const PendingHook&>(connection).is_linked();
-}
-
 TimeWaitState time_wait_state(const Connection& connection) {
   const std::uint32_t wnd = connection.rcv().wnd >> connection.receive_scale();
   return {.snd_nxt = connection.snd().nxt,
@@ -269,7 +265,7 @@ Listener* Tcp::settle(Connection& connection, Instant now) {
   if (links.in_demux && state == State::CLOSED) leave_demux(connection);
   if (links.in_demux) {
     arm(connection);
-  } else if (!links.has_user && !links.listener && !is_pending(connection)) {
+  } else if (!links.has_user && !links.listener && !connection.is_pending()) {
     connections_.destroy(&connection);
   }
   return completed;
@@ -339,7 +335,7 @@ Connection* Tcp::next_pending() {
 }
 
 void Tcp::link_pending(Connection& connection) {
-  if (!is_pending(connection)) shared_.output_pending.push_back(connection);
+  if (!connection.is_pending()) shared_.output_pending.push_back(connection);
 }
 
 std::optional<Reply> Tcp::next_reply() {

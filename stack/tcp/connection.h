@@ -62,17 +62,17 @@ class Connection : public PendingHook {
 
   // --- what the caller must do next
   std::optional<Segment> next_segment(Instant now);  // pull until empty
-  Instant next_timeout() const;                      // earliest of all timers, never() if none
+  bool has_said_all() const;     // true: the next one is empty; false says nothing
+  Instant next_timeout() const;  // earliest of all timers, never() if none
   EventSet take_events() { return std::exchange(events_, EventSet()); }
   // The octets seq .. seq + length of a segment that next_segment gave, by reference. Returns how
   // many pieces, at most out.size(); 2 + length / (octets of a chunk) suffice.
   unsigned text(SeqNum seq, std::uint32_t length, std::span<TextPiece> out);
   // How much text a segment may carry beyond one MSS, for the device to cut. 0: none.
-  void set_gso_limit(std::uint32_t octets) {
-    gso_limit_ = static_cast<std::uint16_t>(octets < 65535 ? octets : 65535);
-  }
+  void set_gso_limit(std::uint16_t octets) { gso_limit_ = octets; }
 
   // --- questions
+  bool is_pending() const { return PendingHook::is_linked(); }  // in shared.output_pending
   const FourTuple& tuple() const { return tuple_; }
   UserOptions& options() { return options_; }
   const UserOptions& options() const { return options_; }

@@ -65,14 +65,12 @@ Segment to_segment(const wire::TcpHeader& header, std::uint16_t header_length) {
 
 // Writes `size` octets of options; returns their sum, not folded.
 std::uint64_t write_options(std::byte* out, const TcpOptions& options, std::size_t size) {
-  std::array<std::byte, wire::kTcpMaxOptions> octets;
-  wire::build_tcp_options(options, octets);
-  std::memcpy(out, octets.data(), size);
+  wire::build_tcp_options(options, {out, size});
   constexpr std::size_t kTimestampsSize = 12;
   if (options.has_timestamps && !options.sack_permitted && size == kTimestampsSize) {
     return 0x0101 + 0x080a + std::uint64_t{options.ts_val} + options.ts_ecr;
   }
-  return wire::ones_sum({octets.data(), size});
+  return wire::ones_sum({out, size});
 }
 
 // Writes header and options at `out`, the checksum field 0; returns their sum, not folded. It is

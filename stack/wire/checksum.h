@@ -19,6 +19,11 @@ constexpr std::uint16_t fold(std::uint64_t sum) {
   return static_cast<std::uint16_t>(sum);
 }
 
+// The checksum of a header whose 16-bit or 32-bit words add up to `sum`, the field itself left out.
+constexpr std::uint16_t checksum_of(std::uint64_t sum) {
+  return static_cast<std::uint16_t>(~fold(sum));
+}
+
 // The one's-complement sum of the span's 16-bit big-endian words, folded, not complemented. An odd
 // last octet counts as the high half of a word.
 std::uint16_t ones_sum(ConstBytes bytes);

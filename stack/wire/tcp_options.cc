@@ -162,7 +162,8 @@ std::size_t tcp_options_size(const TcpOptions& options) {
   return fixed + (blocks != 0 ? 4 + blocks * kSackBlockSize : 0);
 }
 
-std::size_t build_tcp_options(const TcpOptions& options, std::span<std::byte, kTcpMaxOptions> out) {
+std::size_t build_tcp_options(const TcpOptions& options, Bytes out) {
+  DCHECK(out.size() >= tcp_options_size(options));
   Writer writer(out.data());
   if (options.mss != 0) {
     writer.octets({kMss, kMssSize});

@@ -18,8 +18,7 @@ tcp::TcpOptions parse_tcp_options(ConstBytes octets, bool is_syn);
 // Octets build_tcp_options() will write, a multiple of 4, at most 40.
 std::size_t tcp_options_size(const tcp::TcpOptions& options);
 // Writes in Linux's order: MSS, SACK-permitted and timestamps, window scale, SACK; padded with NOP
-// before. As many SACK blocks as fit. Returns the size.
-std::size_t build_tcp_options(const tcp::TcpOptions& options,
-                              std::span<std::byte, kTcpMaxOptions> out);
+// before. As many SACK blocks as fit. Returns the size. `out`: at least that.
+std::size_t build_tcp_options(const tcp::TcpOptions& options, Bytes out);
 
 }  // namespace pollux::wire

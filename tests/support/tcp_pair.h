@@ -65,7 +65,7 @@ class TcpPair {
           shared(params.config, text.memory(), counters, rng, 4),
           connection(std::make_unique<tcp::Connection>(shared)) {
       connection->options() = params.options;
-      connection->set_gso_limit(params.gso);
+      connection->set_gso_limit(static_cast<std::uint16_t>(params.gso));
     }
     SideParams params;
     HeapText text;
