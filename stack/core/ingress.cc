@@ -54,7 +54,7 @@ void Stack::receive_ip(Packet packet, const ipv4::AcceptContext& context, Instan
   receive_datagram(std::move(*arrived), now);
 }
 
-void Stack::receive_datagram(ipv4::Arrived arrived, Instant now) {
+void Stack::receive_datagram(ipv4::Arrived&& arrived, Instant now) {
   switch (arrived.info.protocol) {
     case wire::kProtocolTcp:
       return receive_tcp(arrived.info, std::move(arrived.packet), now);

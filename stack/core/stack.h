@@ -96,7 +96,7 @@ class Stack final : public WorldGate {
   void receive(Interface& in, Packet packet, Instant now);
   void receive_arp(Interface& in, const Packet& packet, Instant now);
   void receive_ip(Packet packet, const ipv4::AcceptContext& context, Instant now);
-  void receive_datagram(ipv4::Arrived arrived, Instant now);
+  void receive_datagram(ipv4::Arrived&& arrived, Instant now);
   void receive_tcp(const IpInfo& ip, Packet packet, Instant now);
   void receive_udp(const IpInfo& ip, Packet packet, Instant now);
   void receive_icmp(const IpInfo& ip, Packet packet, Instant now);
@@ -113,7 +113,7 @@ class Stack final : public WorldGate {
   void send_replies(Instant now);
   void send_datagrams(Instant now);
   void send_fragments(const Route& route, DatagramOut datagram, Instant now);
-  void send_ip(const Route& route, const IpSend& ip, tcp::Encoded encoded, Instant now);
+  void send_ip(const Route& route, const IpSend& ip, tcp::Encoded&& encoded, Instant now);
   void send_on_loopback(Packet packet);
   void send_on_link(const Route& route, Packet packet, Instant now);
   void put_frame(Interface& out, const MacAddress& to, Packet packet, Instant now);

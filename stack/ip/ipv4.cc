@@ -62,8 +62,8 @@ Audience audience_of(const IpAddress& destination, const AcceptContext& context)
   return Audience::others;
 }
 
-Accepted<IpInfo> check_addresses(const Ipv4Header& header, const AcceptContext& context) {
-  IpInfo info;
+Accepted<void> take_addresses(const Ipv4Header& header, const AcceptContext& context,
+                              IpInfo& info) {
   info.source = IpAddress::v4(header.source);
   info.destination = IpAddress::v4(header.destination);
   if (is_martian(info.source, context)) return Drop::martian_source;
@@ -72,18 +72,11 @@ Accepted<IpInfo> check_addresses(const Ipv4Header& header, const AcceptContext& 
   // RFC 1122 3.3.6: a broadcast frame must be a broadcast packet.
   if (context.is_link_broadcast && audience == Audience::us) return Drop::not_for_us;
   info.is_broadcast = audience == Audience::group;
-  return info;
+  return {};
 }
 
-}  // namespace
-
-Accepted<Arrived> accept(Packet packet, const AcceptContext& context) {
-  const Accepted<const Ipv4Header*> shape = check_shape(packet);
-  if (!shape) return shape.error();
-  const Ipv4Header& header = **shape;
-  const std::uint16_t length = header.header_length();
-  if (!is_checksum_right(packet, length)) return Drop::bad_checksum;
-  switch (wire::check_ip_options(packet.head().first(length).subspan(sizeof(Ipv4Header)))) {
+Accepted<void> check_options(ConstBytes options) {
+  switch (wire::check_ip_options(options)) {
     case wire::IpOptions::malformed:
       return Drop::bad_options;
     case wire::IpOptions::source_route:
@@ -92,22 +85,49 @@ Accepted<Arrived> accept(Packet packet, const AcceptContext& context) {
     case wire::IpOptions::harmless:
       break;
   }
-  Accepted<IpInfo> checked = check_addresses(header, context);
-  if (!checked) return checked.error();
-  Arrived arrived{*checked, Packet()};
+  return {};
+}
+
+// The header's length.
+Accepted<std::uint16_t> check_header(Packet& packet) {
+  const Accepted<const Ipv4Header*> shape = check_shape(packet);
+  if (!shape) return shape.error();
+  const std::uint16_t length = (*shape)->header_length();
+  if (!is_checksum_right(packet, length)) return Drop::bad_checksum;
+  const ConstBytes options = packet.head().first(length).subspan(sizeof(Ipv4Header));
+  if (const Accepted<void> taken = check_options(options); !taken) return taken.error();
+  return length;
+}
+
+}  // namespace
+
+Accepted<Arrived> accept(Packet packet, const AcceptContext& context) {
+  Accepted<Arrived> result = Drop::too_short;
+  const Accepted<std::uint16_t> length = check_header(packet);
+  if (!length) {
+    result = length.error();
+    return result;
+  }
+  const auto& header = *packet.peek<Ipv4Header>();
+  Arrived& arrived = result.emplace();
+  const Accepted<void> taken = take_addresses(header, context, arrived.info);
+  if (!taken) {
+    result = taken.error();
+    return result;
+  }
   arrived.info.protocol = header.protocol;
   arrived.info.tos = header.tos;
   arrived.info.ttl = header.ttl;
   arrived.info.interface = context.interface;
-  arrived.info.header_length = static_cast<std::uint8_t>(length);
+  arrived.info.header_length = static_cast<std::uint8_t>(*length);
   const std::uint16_t fragment = header.fragment;
   arrived.id = header.id;
   arrived.fragment_offset = static_cast<std::uint16_t>((fragment & wire::kIpv4OffsetMask) * 8);
   arrived.more_fragments = (fragment & wire::kIpv4MoreFragments) != 0;
   arrived.is_fragment = arrived.more_fragments || arrived.fragment_offset != 0;
-  packet.pull(length);
+  packet.pull(*length);
   arrived.packet = std::move(packet);
-  return arrived;
+  return result;
 }
 
 void prepend(Packet& packet, const IpSend& send, std::uint16_t id, bool checksum_by_device) {

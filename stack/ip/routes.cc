@@ -54,19 +54,29 @@ std::uint16_t Routes::mtu_of(InterfaceId interface) const {
 }
 
 Result<Route> Routes::lookup(const IpAddress& destination) const {
+  Result<Route> found = Errno::network_unreachable;
   if (is_local(destination)) {
+    Route& route = found.emplace();
+    route.interface = kLoopbackInterface;
+    route.next_hop = destination;
     // Linux: the local table's 127.0.0.0/8 has the source 127.0.0.1.
-    const IpAddress source = destination.is_loopback() ? IpAddress::v4(127, 0, 0, 1) : destination;
-    return Route{kLoopbackInterface, destination, source, mtu_of(kLoopbackInterface), false};
+    route.source = destination.is_loopback() ? IpAddress::v4(127, 0, 0, 1) : destination;
+    route.mtu = mtu_of(kLoopbackInterface);
+    return found;
   }
   const bool is_group = destination.is_multicast() || is_broadcast(destination);
   const Network* network = find(destination);
   // Limited broadcast and multicast leave by the first real network if no route names another.
   if (network == nullptr && is_group) network = first_on_link();
-  if (network == nullptr) return Errno::network_unreachable;
+  if (network == nullptr) return found;
   const bool is_direct = is_group || network->gateway.is_unspecified();
-  return Route{network->interface, is_direct ? destination : network->gateway, network->source,
-               mtu_of(network->interface), is_group};
+  Route& route = found.emplace();
+  route.interface = network->interface;
+  route.next_hop = is_direct ? destination : network->gateway;
+  route.source = network->source;
+  route.mtu = mtu_of(network->interface);
+  route.is_broadcast = is_group;
+  return found;
 }
 
 const Routes::Network* Routes::first_on_link() const {

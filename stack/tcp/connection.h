@@ -45,8 +45,8 @@ class Connection : public PendingHook {
                     Instant now);
   // RFC 7323 7.1; before open_*. Without it the offset is random.
   void set_timestamp_offset(std::uint32_t offset) { ts_offset_ = offset; }
-  Result<std::size_t> send(ConstBytes from, SendFlags flags, Instant now);
-  Result<std::size_t> receive(Bytes to, ReceiveFlags flags, Instant now);
+  Result<std::size_t> send(ConstBytes from, const SendFlags& flags, Instant now);
+  Result<std::size_t> receive(Bytes to, const ReceiveFlags& flags, Instant now);
   void shutdown_send(Instant now);  // FIN after what is queued
   void shutdown_receive(Instant now);
   void close(Instant now);  // the program lets go; unread text makes it a RST (SHLD-3)
@@ -54,7 +54,7 @@ class Connection : public PendingHook {
   State status() const { return state_; }
 
   // --- events, 3.10.7 and 3.10.8
-  void segment_arrives(Segment seg, Instant now);
+  void segment_arrives(Segment&& seg, Instant now);
   void timeout(Instant now);
   // RFC 5927 4.1: ignored unless `quoted_seq` is in flight. `hard`: as RFC 1122 4.2.3.9 sorts them.
   void icmp_error(Errno error, bool hard, SeqNum quoted_seq, Instant now);
@@ -134,8 +134,8 @@ class Connection : public PendingHook {
   std::uint32_t timestamp(Instant now) const { return milliseconds(now) + ts_offset_; }
 
   // user_calls.cc
-  Result<std::size_t> receive_urgent(Bytes to, ReceiveFlags flags);
-  std::size_t read_stream(Bytes to, ReceiveFlags flags);
+  Result<std::size_t> receive_urgent(Bytes to, const ReceiveFlags& flags);
+  std::size_t read_stream(Bytes to, const ReceiveFlags& flags);
   Errno send_error();
   void queue_fin(Instant now);
 
@@ -193,18 +193,19 @@ class Connection : public PendingHook {
   void memory_timeout(Instant now);
   void arm_keepalive(Instant now);
   void arm_fin_wait_2(Instant now);
-  // output.cc
-  std::optional<Segment> next_retransmission(Instant now);
-  std::optional<Segment> next_text(Instant now);
-  std::optional<Segment> next_probe(Instant now);
+  // output.cc: each fills `seg`, as constructed; false: there is none
+  bool next_segment(Segment& seg, Instant now);
+  bool next_retransmission(Segment& seg, Instant now);
+  bool next_text(Segment& seg, Instant now);
+  bool next_probe(Segment& seg, Instant now);
   std::uint32_t sendable(std::uint32_t unsent, std::uint32_t window);
   bool may_send_partial(std::uint32_t length, std::uint32_t unsent) const;
-  Segment make(Control control, SeqNum seq, Instant now);
-  Segment make_syn(Instant now);
-  Segment make_text(SeqNum seq, std::uint32_t length, Instant now);
-  Segment retransmit(SeqNum seq, Instant now);
-  Segment make_reset(Instant now);
-  Segment make_ack(SeqNum seq, Instant now);
+  void make(Segment& seg, Control control, SeqNum seq, Instant now);
+  bool make_syn(Segment& seg, Instant now);
+  bool make_text(Segment& seg, const TextRange& range, Instant now);
+  bool retransmit(Segment& seg, SeqNum seq, Instant now);
+  bool make_reset(Segment& seg, Instant now);
+  bool make_ack(Segment& seg, SeqNum seq, Instant now);
   void put_sack(Segment& seg, std::uint32_t room);
 
   Shared& shared_;
@@ -246,5 +247,4 @@ class Connection : public PendingHook {
   bool no_space_ : 1 = false, more_ : 1 = false, quick_ack_seen_ : 1 = true;
 };
 static_assert(sizeof(Connection) <= 512);
-
 }  // namespace pollux::tcp

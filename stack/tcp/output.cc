@@ -14,25 +14,30 @@ constexpr std::uint32_t kSackHeader = 4;  // two NOPs, kind, length
 constexpr std::uint32_t kSackBlock = 8;
 }  // namespace
 
+// Filled where the caller will read it: moved once more it would wait for its own stores, 4 ns.
 std::optional<Segment> Connection::next_segment(Instant now) {
-  if (reset_owed_) return make_reset(now);
-  if (in(State::CLOSED | State::LISTEN)) return std::nullopt;
-  if (in(kSynchronizing) && snd_.nxt == iss_) return make_syn(now);
-  if (ack_.duplicates() != 0) return make_ack(reset_seq(), now);
-  std::optional<Segment> seg;
-  if (in(kSends)) {
-    seg = next_retransmission(now);
-    if (!seg) seg = next_text(now);
-    if (!seg && probe_owed_) seg = next_probe(now);
-  }
-  if (!seg && keepalive_owed_) {
-    keepalive_owed_ = false;
-    seg = make_ack(snd_.nxt - 1, now);  // SHLD-12
-  }
-  if (!seg && ack_.is_due()) seg = make_ack(reset_seq(), now);
-  if (!seg) arm_persist(now);
+  std::optional<Segment> seg(std::in_place);
+  if (!next_segment(*seg, now)) seg.reset();
   DCHECK(snd_.una <= snd_.nxt && snd_.nxt <= snd_.max);
   return seg;
+}
+
+bool Connection::next_segment(Segment& seg, Instant now) {
+  if (reset_owed_) return make_reset(seg, now);
+  if (in(State::CLOSED | State::LISTEN)) return false;
+  if (in(kSynchronizing) && snd_.nxt == iss_) return make_syn(seg, now);
+  if (ack_.duplicates() != 0) return make_ack(seg, reset_seq(), now);
+  if (in(kSends)) {
+    if (next_retransmission(seg, now) || next_text(seg, now)) return true;
+    if (probe_owed_ && next_probe(seg, now)) return true;
+  }
+  if (keepalive_owed_) {
+    keepalive_owed_ = false;
+    return make_ack(seg, snd_.nxt - 1, now);  // SHLD-12
+  }
+  if (ack_.is_due()) return make_ack(seg, reset_seq(), now);
+  arm_persist(now);
+  return false;
 }
 
 // The usual end of a pull: all text is in the network and nothing else is owed. Spares the second
@@ -44,63 +49,64 @@ bool Connection::has_said_all() const {
 }
 
 // What fast recovery sends before new text. RFC 6675 4, NextSeg.
-std::optional<Segment> Connection::next_retransmission(Instant now) {
+bool Connection::next_retransmission(Segment& seg, Instant now) {
   if (retransmit_owed_) {
     retransmit_owed_ = false;
-    if (snd_.una != snd_.max) return retransmit(snd_.una, now);
+    if (snd_.una != snd_.max) return retransmit(seg, snd_.una, now);
   }
-  if (congestion_.phase != Phase::recovery || !scoreboard_ || scoreboard_->empty()) return {};
-  if (snd_.nxt != snd_.max || congestion_room() < snd_mss_) return {};
+  if (congestion_.phase != Phase::recovery || !scoreboard_ || scoreboard_->empty()) return false;
+  if (snd_.nxt != snd_.max || congestion_room() < snd_mss_) return false;
   const SeqNum hole = scoreboard_->next_hole(later(snd_.una, congestion_.high_rxt));
-  if (hole < scoreboard_->lost_edge(snd_.una, snd_mss_)) return retransmit(hole, now);  // rule 1
+  if (hole < scoreboard_->lost_edge(snd_.una, snd_mss_))
+    return retransmit(seg, hole, now);  // rule 1
   const bool has_new = text_end() > snd_.max && snd_.una + snd_.wnd > snd_.max;
-  if (has_new) return {};                                           // rule 2: next_text
-  if (hole < scoreboard_->highest()) return retransmit(hole, now);  // rule 3
-  if (rescued_ || scoreboard_->highest() == snd_.max) return {};
+  if (has_new) return false;                                             // rule 2: next_text
+  if (hole < scoreboard_->highest()) return retransmit(seg, hole, now);  // rule 3
+  if (rescued_ || scoreboard_->highest() == snd_.max) return false;
   rescued_ = true;  // rule 4: the last segment, once in a recovery; HighRxt stays
   const SeqNum high_rxt = congestion_.high_rxt;
   const SeqNum tail = snd_.max - std::min(static_cast<std::uint32_t>(snd_mss_),
                                           static_cast<std::uint32_t>(snd_.max - snd_.una));
-  Segment seg = retransmit(later(tail, scoreboard_->highest()), now);
+  retransmit(seg, later(tail, scoreboard_->highest()), now);
   congestion_.high_rxt = high_rxt;
-  return seg;
+  return true;
 }
 
-Segment Connection::retransmit(SeqNum seq, Instant now) {
+bool Connection::retransmit(Segment& seg, SeqNum seq, Instant now) {
   SeqNum limit = text_end() < snd_.max ? text_end() : snd_.max;
   if (scoreboard_) limit = scoreboard_->hole_end(seq, limit);
   const std::int32_t most = limit - seq;  // below 0: only the FIN is left
   const std::uint32_t length =
       most > 0 ? std::min<std::uint32_t>(static_cast<std::uint32_t>(most), snd_mss_) : 0;
-  Segment out = make_text(seq, length, now);
-  congestion_.high_rxt = later(congestion_.high_rxt, seq + out.len());
-  return out;
+  make_text(seg, {seq, length}, now);
+  congestion_.high_rxt = later(congestion_.high_rxt, seq + seg.len());
+  return true;
 }
 
 // New text, text again after a timeout, and the FIN.
-std::optional<Segment> Connection::next_text(Instant now) {
+bool Connection::next_text(Segment& seg, Instant now) {
   if (scoreboard_ && snd_.nxt != snd_.max) {
     const SeqNum hole = scoreboard_->next_hole(snd_.nxt);
     snd_.nxt = hole < snd_.max ? hole : snd_.max;
   }
   const std::int32_t left = text_end() - snd_.nxt;
-  if (left < 0 || (left == 0 && !fin_queued_)) return {};
+  if (left < 0 || (left == 0 && !fin_queued_)) return false;
   const std::int32_t window = snd_.una + snd_.wnd - snd_.nxt;
-  if (window <= 0) return {};
+  if (window <= 0) return false;
   const auto unsent = static_cast<std::uint32_t>(left);
-  if (unsent == 0) return make_text(snd_.nxt, 0, now);  // the FIN alone
+  if (unsent == 0) return make_text(seg, {snd_.nxt, 0}, now);  // the FIN alone
   if (snd_.nxt == snd_.una && congestion_.phase == Phase::open) {
     const std::int64_t idle_ms = milliseconds(now) - last_send_ms_;
     if (Duration::ms(idle_ms) > rtt_.rto(shared_.config)) congestion_.restart(snd_mss_);
   }
   std::uint32_t length = sendable(unsent, static_cast<std::uint32_t>(window));
-  if (length == 0) return {};
+  if (length == 0) return false;
   if (scoreboard_ && snd_.nxt != snd_.max) {
     const SeqNum end = scoreboard_->hole_end(snd_.nxt, snd_.nxt + length);
     length = static_cast<std::uint32_t>(end - snd_.nxt);
   }
   force_owed_ = false;
-  return make_text(snd_.nxt, length, now);
+  return make_text(seg, {snd_.nxt, length}, now);
 }
 
 // How much of `unsent` may leave in one segment; 0: nothing for now.
@@ -131,16 +137,17 @@ bool Connection::may_send_partial(std::uint32_t length, std::uint32_t unsent) co
 }
 
 // One octet beyond the window, or the FIN.
-std::optional<Segment> Connection::next_probe(Instant now) {
+bool Connection::next_probe(Segment& seg, Instant now) {
   probe_owed_ = false;
   const std::uint32_t length = text_end() > snd_.una ? 1 : 0;
-  if (length == 0 && !fin_queued_) return {};
+  if (length == 0 && !fin_queued_) return false;
   snd_.nxt = snd_.una;
-  return make_text(snd_.una, length, now);
+  return make_text(seg, {snd_.una, length}, now);
 }
 
-// `length` octets at `seq`, with the FIN if it follows them and the window has room for it.
-Segment Connection::make_text(SeqNum seq, std::uint32_t length, Instant now) {
+// These octets, with the FIN if it follows them and the window has room for it.
+bool Connection::make_text(Segment& seg, const TextRange& range, Instant now) {
+  const auto [seq, length] = range;
   const SeqNum end = seq + length;
   const bool is_last = end == text_end();
   const bool fin_fits = snd_.una + snd_.wnd > end || length == 0;
@@ -150,7 +157,7 @@ Segment Connection::make_text(SeqNum seq, std::uint32_t length, Instant now) {
   if (snd_.up > seq) control = control | URG;
   ack_.text_sent(now);
   last_send_ms_ = milliseconds(now);
-  Segment seg = make(control, seq, now);
+  make(seg, control, seq, now);
   seg.text_length = length;
   if (length > snd_mss_) seg.gso_size = snd_mss_;
   if (control.has(URG)) {
@@ -169,17 +176,16 @@ Segment Connection::make_text(SeqNum seq, std::uint32_t length, Instant now) {
   if (seq == snd_.nxt) snd_.nxt = after;
   snd_.max = later(snd_.max, snd_.nxt);
   if (retransmit_at_.is_never()) arm_retransmission(now);
-  if (!persist_) return seg;
+  if (!persist_) return true;
   if (snd_.wnd != 0) {  // the override of the silly-window rule: from here on it is ordinary text
     persist_ = false;
     arm_retransmission(now);
   }
-  return seg;
+  return true;
 }
 
 // Everything that every segment has.
-Segment Connection::make(Control control, SeqNum seq, Instant now) {
-  Segment seg;
+void Connection::make(Segment& seg, Control control, SeqNum seq, Instant now) {
   seg.seq = seq;
   seg.ack = rcv_.nxt;
   seg.ctl = control | ACK;
@@ -196,13 +202,12 @@ Segment Connection::make(Control control, SeqNum seq, Instant now) {
   }
   rcv_.acked = rcv_.nxt;
   ++shared_.counters.tcp_segments_out;
-  return seg;
 }
 
-Segment Connection::make_ack(SeqNum seq, Instant now) {
-  Segment seg = make(ACK, seq, now);
+bool Connection::make_ack(Segment& seg, SeqNum seq, Instant now) {
+  make(seg, ACK, seq, now);
   put_sack(seg, 40);
-  return seg;
+  return true;
 }
 
 // RFC 2018 4, RFC 2883 4: a duplicate first, then the blocks, the latest first; as many as fit.
@@ -227,9 +232,8 @@ void Connection::put_sack(Segment& seg, std::uint32_t room) {
   release_reassembly(false);
 }
 
-Segment Connection::make_syn(Instant now) {
+bool Connection::make_syn(Segment& seg, Instant now) {
   const bool answers = in(State::SYN_RECEIVED);
-  Segment seg;
   seg.seq = iss_;
   seg.ctl = answers ? SYN | ACK : Control(SYN);
   seg.ack = answers ? rcv_.nxt : SeqNum(0);
@@ -251,12 +255,11 @@ Segment Connection::make_syn(Instant now) {
   }
   if (retransmit_at_.is_never()) arm_retransmission(now);
   ++shared_.counters.tcp_segments_out;
-  return seg;
+  return true;
 }
 
-Segment Connection::make_reset(Instant now) {
+bool Connection::make_reset(Segment& seg, Instant now) {
   reset_owed_ = false;
-  Segment seg;
   seg.seq = reset_seq_;
   seg.ctl = reset_has_ack_ ? RST | ACK : Control(RST);
   if (reset_has_ack_) seg.ack = rcv_.nxt;
@@ -267,7 +270,7 @@ Segment Connection::make_reset(Instant now) {
   }
   ++shared_.counters.tcp_segments_out;
   ++shared_.counters.tcp_resets_out;
-  return seg;
+  return true;
 }
 
 }  // namespace pollux::tcp

@@ -12,7 +12,7 @@ constexpr std::uint32_t kChallengeIntervalMs = 500;        // as Linux, tcp_inva
 constexpr std::uint32_t kTimestampLifeS = 24 * 24 * 3600;  // RFC 7323 5.5
 }  // namespace
 
-void Connection::segment_arrives(Segment seg, Instant now) {
+void Connection::segment_arrives(Segment&& seg, Instant now) {
   if (in(State::CLOSED | State::LISTEN)) return;
   if (in(State::SYN_SENT)) {
     segment_arrives_syn_sent(seg, now);          // 3.10.7.3

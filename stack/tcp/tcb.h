@@ -38,6 +38,12 @@ struct ReceiveSequence {
   SeqNum up;              // the urgent octet itself; meaningful unless urgent is none
 };
 
+// Octets of text.
+struct TextRange {
+  SeqNum seq;
+  std::uint32_t length;
+};
+
 // What has become of the urgent octet (RFC 6093; Linux: TCP_URG_*).
 enum class Urgent : std::uint8_t {
   none,

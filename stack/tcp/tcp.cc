@@ -50,17 +50,28 @@ bool is_checksum_right(const Carrier& carrier, const Packet& packet) {
   return sum.folded() == 0xffff;
 }
 
-Segment to_segment(const wire::TcpHeader& header, std::uint16_t header_length) {
-  Segment seg;
+// The header's length, once it is contiguous and the checksum is right.
+Accepted<std::uint16_t> check_header(const Carrier& carrier, Packet& packet) {
+  if (carrier.is_broadcast) return Drop::broadcast_transport;  // MUST-57
+  if (packet.size() < sizeof(wire::TcpHeader)) return Drop::too_short;
+  if (!packet.linearize(sizeof(wire::TcpHeader))) return Drop::no_memory;
+  const std::uint16_t header_length = packet.peek<wire::TcpHeader>()->header_length();
+  if (header_length < sizeof(wire::TcpHeader)) return Drop::bad_header_length;
+  if (header_length > packet.size()) return Drop::bad_header_length;
+  if (!packet.linearize(header_length)) return Drop::no_memory;
+  if (!is_checksum_right(carrier, packet)) return Drop::bad_checksum;  // MUST-3
+  return header_length;
+}
+
+void read_header(const wire::TcpHeader& header, std::uint16_t header_length, Segment& seg) {
   seg.seq = SeqNum(header.seq);
   seg.ack = SeqNum(header.ack);
   seg.wnd = header.window;
   seg.up = header.urgent_pointer;
   seg.ctl = Control(header.control);
-  if (header_length == sizeof header) return seg;
+  if (header_length == sizeof header) return;
   const auto* options = reinterpret_cast<const std::byte*>(&header + 1);
-  seg.options = wire::parse_tcp_options({options, header_length - sizeof header}, seg.ctl.has(SYN));
-  return seg;
+  wire::parse_tcp_options({options, header_length - sizeof header}, seg.ctl.has(SYN), seg.options);
 }
 
 // Writes `size` octets of options; returns their sum, not folded.
@@ -148,27 +159,24 @@ void add_text(Connection& connection, const Segment& seg, wire::Sum& sum) {
 }  // namespace
 
 Accepted<Arrival> Tcp::decode(const Carrier& carrier, Packet packet) {
-  if (carrier.is_broadcast) return Drop::broadcast_transport;  // MUST-57
-  if (packet.size() < sizeof(wire::TcpHeader)) return Drop::too_short;
-  if (!packet.linearize(sizeof(wire::TcpHeader))) return Drop::no_memory;
-  const std::uint16_t header_length = packet.peek<wire::TcpHeader>()->header_length();
-  if (header_length < sizeof(wire::TcpHeader)) return Drop::bad_header_length;
-  if (header_length > packet.size()) return Drop::bad_header_length;
-  if (!packet.linearize(header_length)) return Drop::no_memory;
-  if (!is_checksum_right(carrier, packet)) return Drop::bad_checksum;  // MUST-3
-
-  const wire::TcpHeader& header = *packet.peek<wire::TcpHeader>();
-  Arrival arrival{
-      .tuple = {.local = {.address = carrier.destination, .port = header.destination_port},
-                .remote = {.address = carrier.source, .port = header.source_port}},
-      .segment = to_segment(header, header_length)};
-  arrival.segment.ce = (carrier.tos & 3) == 3;
-  arrival.segment.text_length = packet.size() - header_length;
-  if (arrival.segment.text_length != 0) {
-    packet.pull(header_length);
-    arrival.segment.text = std::move(packet).into_text();
+  Accepted<Arrival> result = Drop::too_short;
+  const Accepted<std::uint16_t> header_length = check_header(carrier, packet);
+  if (!header_length) {
+    result = header_length.error();
+    return result;
   }
-  return arrival;
+  const wire::TcpHeader& header = *packet.peek<wire::TcpHeader>();
+  auto& [tuple, seg] = result.emplace();
+  tuple.local = {.address = carrier.destination, .port = header.destination_port};
+  tuple.remote = {.address = carrier.source, .port = header.source_port};
+  read_header(header, *header_length, seg);
+  seg.ce = (carrier.tos & 3) == 3;
+  seg.text_length = packet.size() - *header_length;
+  if (seg.text_length != 0) {
+    packet.pull(*header_length);
+    seg.text = std::move(packet).into_text();
+  }
+  return result;
 }
 
 std::optional<QuotedSegment> Tcp::quoted_segment(const IpAddress& source,

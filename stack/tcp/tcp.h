@@ -40,6 +40,7 @@ struct Carrier {
 };
 
 struct Arrival {
+  Arrival() {}  // its own, so that nothing is cleared twice
   FourTuple tuple;
   Segment segment;
 };

@@ -15,7 +15,7 @@ constexpr std::uint32_t kLowMemoryStep = 64 << 10;  // what one call may add to 
 // Linux: sk_stream_error(): the pending error once, then EPIPE.
 Errno Connection::send_error() { return error_ != 0 ? take_error() : Errno::pipe; }
 
-Result<std::size_t> Connection::send(ConstBytes from, SendFlags flags, Instant now) {
+Result<std::size_t> Connection::send(ConstBytes from, const SendFlags& flags, Instant now) {
   if (error_ != 0 || send_shutdown_) return send_error();
   if (in(kNotConnected)) return Errno::again;
   if (!in(kMaySend)) return Errno::pipe;
@@ -42,7 +42,7 @@ Result<std::size_t> Connection::send(ConstBytes from, SendFlags flags, Instant n
 }
 
 // Copies what may be read in one go: up to the mark, or what lies behind it.
-std::size_t Connection::read_stream(Bytes to, ReceiveFlags flags) {
+std::size_t Connection::read_stream(Bytes to, const ReceiveFlags& flags) {
   std::uint32_t skip = 0;
   std::uint32_t limit = receive_.octets();
   if (urgent_ != Urgent::none) {
@@ -66,7 +66,7 @@ std::size_t Connection::read_stream(Bytes to, ReceiveFlags flags) {
   return wanted;
 }
 
-Result<std::size_t> Connection::receive(Bytes to, ReceiveFlags flags, Instant now) {
+Result<std::size_t> Connection::receive(Bytes to, const ReceiveFlags& flags, Instant now) {
   if (flags.oob) return receive_urgent(to, flags);
   const bool had_text = receive_.octets() != 0;
   const std::size_t copied = read_stream(to, flags);
@@ -84,7 +84,7 @@ Result<std::size_t> Connection::receive(Bytes to, ReceiveFlags flags, Instant no
 }
 
 // Linux: tcp_recv_urg(). 16.60 to 16.66.
-Result<std::size_t> Connection::receive_urgent(Bytes to, ReceiveFlags flags) {
+Result<std::size_t> Connection::receive_urgent(Bytes to, const ReceiveFlags& flags) {
   if (options_.oob_inline || urgent_ == Urgent::none || urgent_ == Urgent::read) {
     return Errno::invalid;
   }

@@ -79,14 +79,9 @@ bool is_timestamps_only(ConstBytes octets) {
 
 }  // namespace
 
-TcpOptions parse_tcp_options(ConstBytes octets, bool is_syn) {
-  TcpOptions out;
-  if (octets.empty()) return out;
+void parse_tcp_options(ConstBytes octets, bool is_syn, TcpOptions& out) {
   DCHECK(octets.size() <= kTcpMaxOptions);
-  if (is_timestamps_only(octets)) {
-    parse_timestamps(octets.subspan(2), out);
-    return out;
-  }
+  if (is_timestamps_only(octets)) return parse_timestamps(octets.subspan(2), out);
   // Every turn takes an octet at least: 40 turns at most.
   while (!octets.empty()) {
     const std::uint8_t kind = octet_at(octets.data());
@@ -101,7 +96,6 @@ TcpOptions parse_tcp_options(ConstBytes octets, bool is_syn) {
     parse_option(octets.first(length), is_syn, out);
     octets = octets.subspan(length);
   }
-  return out;
 }
 
 namespace {

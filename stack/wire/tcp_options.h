@@ -12,8 +12,8 @@ namespace pollux::wire {
 // `octets`: what stands between the fixed header and the text, at most 40. An illegal length ends
 // the walk; what was found before it counts (MUST-7; Linux: tcp_parse_options()). MSS, window scale
 // and SACK-permitted count in a SYN only (MUST-65), SACK in others only. A shift beyond 14 is 14
-// (RFC 7323 2.3).
-tcp::TcpOptions parse_tcp_options(ConstBytes octets, bool is_syn);
+// (RFC 7323 2.3). `out` as constructed.
+void parse_tcp_options(ConstBytes octets, bool is_syn, tcp::TcpOptions& out);
 
 // Octets build_tcp_options() will write, a multiple of 4, at most 40.
 std::size_t tcp_options_size(const tcp::TcpOptions& options);

@@ -21,7 +21,8 @@ void check_round_trip(const tcp::TcpOptions& options, bool is_syn) {
   const std::size_t size = wire::build_tcp_options(options, out);
   CHECK(size <= wire::kTcpMaxOptions && size % 4 == 0);
   CHECK(size == wire::tcp_options_size(options));
-  const tcp::TcpOptions again = wire::parse_tcp_options({out, size}, is_syn);
+  tcp::TcpOptions again;
+  wire::parse_tcp_options({out, size}, is_syn, again);
   CHECK(again.mss == options.mss && again.sack_permitted == options.sack_permitted);
   CHECK(again.has_window_scale == options.has_window_scale);
   CHECK(again.window_scale == options.window_scale);
@@ -39,7 +40,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::Input input(data, size);
   const bool is_syn = (input.octet() & 1) != 0;
   const fuzz::Octets octets = input.octets(wire::kTcpMaxOptions);
-  const tcp::TcpOptions options = wire::parse_tcp_options(fuzz::bytes_of(octets), is_syn);
+  tcp::TcpOptions options;
+  wire::parse_tcp_options(fuzz::bytes_of(octets), is_syn, options);
   CHECK(options.sack_count <= 4 && options.window_scale <= 14);
   CHECK(is_syn || (options.mss == 0 && !options.has_window_scale && !options.sack_permitted));
   fuzz::check_round_trip(options, is_syn);

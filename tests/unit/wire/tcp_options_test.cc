@@ -17,7 +17,9 @@ using tcp::TcpOptions;
 using Octets = std::vector<std::uint8_t>;
 
 TcpOptions parse(const Octets& octets, bool is_syn = true) {
-  return parse_tcp_options(std::as_bytes(std::span(octets)), is_syn);
+  TcpOptions options;
+  parse_tcp_options(std::as_bytes(std::span(octets)), is_syn, options);
+  return options;
 }
 
 Octets build(const TcpOptions& options) {
@@ -126,7 +128,8 @@ void check_one(unsigned kind, unsigned length, std::size_t room) {
     std::fill_n(block.get(), room, std::byte{1});
     block[at] = static_cast<std::byte>(kind);
     if (at + 1 < room) block[at + 1] = static_cast<std::byte>(length);
-    const TcpOptions o = parse_tcp_options({block.get(), room}, kind % 2 == 0);
+    TcpOptions o;
+    parse_tcp_options({block.get(), room}, kind % 2 == 0, o);
     ASSERT_LE(o.sack_count, 4);
     ASSERT_LE(o.window_scale, 14);
   }
