@@ -6,8 +6,8 @@ import os
 import statistics
 import sys
 
-STACKS = [("pollux", "Pollux, spinning"), ("kernel-spinning", "kernel, spinning"),
-          ("kernel-blocking", "kernel, blocking")]
+STACKS = [("pollux-single", "Pollux, one thread"), ("pollux-shared", "Pollux, shared"),
+          ("kernel-spinning", "kernel, spinning"), ("kernel-blocking", "kernel, blocking")]
 
 
 def median(values):
@@ -45,8 +45,8 @@ def ratio(value, base):
 
 
 def best_kernel(table, key):
-    known = [table[s][key] for s, _ in STACKS if s != "pollux" and table[s][key] is not None]
-    return max(known) if known else None
+    known = [table[stack][key] for stack, _ in STACKS if stack.startswith("kernel")]
+    return max((value for value in known if value is not None), default=None)
 
 
 def row_text(label, row, table):
@@ -67,12 +67,13 @@ def show(table):
     print(row_text("raw device, 128", table["raw"], table))
     for stack, label in STACKS:
         print(row_text(label, table[stack], table))
-    pollux, kernel = table["pollux"]["p50"], table["kernel-spinning"]["p50"]
+    pollux, kernel = table["pollux-single"]["p50"], table["kernel-spinning"]["p50"]
     if pollux and kernel:
         raw = table["raw"]["p50"]
         print(f"\nPollux's median round trip is {ratio(pollux, raw)} the raw device's; "
               f"the spinning kernel's is {ratio(kernel, pollux)} Pollux's.\n"
-              "/kernel compares with the better of the kernel's two rows.")
+              "/kernel compares with the better of the kernel's two rows. One thread, shared: "
+              "stack.threads.")
 
 
 def main():

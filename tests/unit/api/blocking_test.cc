@@ -170,6 +170,30 @@ TEST(Blocking, a_send_without_memory_waits_and_goes_on_when_there_is_some) {
   sigaction(SIGUSR1, &before, nullptr);
 }
 
+// Linux: sk_stream_wait_close(). What was written arrives all the same.
+TEST(Blocking, a_signal_ends_a_lingering_close) {
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_handler = note_signal;
+  sigaction(SIGUSR1, &action, &before);
+  Connected pair = connected();
+  const linger long_time{1, 600};
+  EXPECT_EQ(plx_setsockopt(pair.client, SOL_SOCKET, SO_LINGER, &long_time, sizeof long_time), 0);
+  std::vector<char> text(1 << 16);
+  ssize_t written = 0;
+  for (ssize_t n = 0; n >= 0;) {  // until the window is closed
+    written += n;
+    n = plx_send(pair.client, text.data(), text.size(), MSG_DONTWAIT);
+  }
+  Blocked closing([&] { pair.client.close(); });
+  closing.interrupt();
+  closing.join();
+  ssize_t arrived = 0;
+  for (ssize_t n = 0; (n = plx_read(pair.server, text.data(), text.size())) > 0;) arrived += n;
+  EXPECT_EQ(arrived, written);
+  sigaction(SIGUSR1, &before, nullptr);
+}
+
 TEST(Blocking, a_peek_waits_for_all_too) {
   const Connected pair = connected();
   EXPECT_EQ(plx_write(pair.client, "ab", 2), 2);
