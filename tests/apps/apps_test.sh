@@ -33,7 +33,7 @@ if [ "$(id -u)" != 0 ] || [ ! -e /dev/net/tun ] || ! ip netns add "$space"; then
   exit 77
 fi
 ip -n "$space" link set lo up
-ip netns exec "$space" sysctl -q net.ipv4.ping_group_range="0 0"
+ip netns exec "$space" sh -c 'echo 0 0 >/proc/sys/net/ipv4/ping_group_range'
 
 in_space() { timeout 60 ip netns exec "$space" "$@"; }
 

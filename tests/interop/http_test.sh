@@ -13,7 +13,7 @@ server=$pid
 
 wrk_without_errors() {
   inside "$space_a" wrk -t 2 -c 1000 -d "${SECONDS_OF_WRK:-10}" --timeout 10s \
-    "http://$stack_address/page" >"$work/wrk.log" 2>&1 || return 1
+    "http://$stack_address:80/page" >"$work/wrk.log" 2>&1 || return 1
   cat "$work/wrk.log"
   ! grep -qE 'Socket errors|Non-2xx' "$work/wrk.log" &&
     [ "$(sed -n 's/^ *\([0-9]*\) requests in .*/\1/p' "$work/wrk.log")" -gt 1000 ]

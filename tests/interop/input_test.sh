@@ -23,7 +23,7 @@ says "an unknown driver" 'net_nonsense0' ip netns exec "$space_a" "$echo_server"
 says "a device that is not there" 'absent0' ip netns exec "$space_a" "$echo_server" -c \
   "$(file '[[port]]' 'device = "net_af_packet0,iface=absent0"' 'addresses = ["198.18.0.2/24"]')"
 says "no permission for a TAP" 'permi|root|privilege|CAP_NET_ADMIN' ip netns exec "$space_a" \
-  setpriv --reuid=nobody --regid=nogroup --clear-groups "$echo_server" -c "$tap"
+  setpriv --bounding-set=-net_admin "$echo_server" -c "$tap"
 says "too few descriptors" 'too many open files|RLIMIT_NOFILE|ulimit' \
   ip netns exec "$space_a" bash -c "ulimit -n 8; exec '$echo_server' -c '$tap'"
 
