@@ -48,7 +48,8 @@ std::size_t MemifQueue::rx_burst(std::span<Packet> out) {
   for (std::size_t i = 0; i < n; ++i) {
     if (out[i].segments() > 1) sum_length(out[i].mbuf());
   }
-  if (is_armed_ && (n > 0 || (!is_asleep_ && ++bursts_armed_ > kBurstsArmed))) mask();
+  // Not while somebody sleeps, whose interrupt this may be: it was another thread's burst.
+  if (is_armed_ && !is_asleep_ && (n > 0 || ++bursts_armed_ > kBurstsArmed)) mask();
   return n;
 }
 

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::int64_t kFirstSpanNs = 100'000;    // a first rate, good to some 500 ppm
 constexpr std::int64_t kIntervalNs = 10'000'000;  // so a wrong rate shows for 10 ms at most
+constexpr std::int64_t kMarginNs = 1'000;         // between two ways to read one clock
 constexpr std::int64_t kMinSpanNs = 1'000'000;    // shorter spans give no better rate
 
 struct Reading {
@@ -106,12 +107,13 @@ Instant TscClock::realign(const Line& line, std::uint32_t generation, std::uint6
   // A counter behind the base: another processor's, a few ticks off.
   if (static_cast<std::int64_t>(tsc - line.tsc) < 0) return Instant::from_ns(line.ns);
   const Instant shown = line.at(line.interval);  // of this line nothing later was ever returned
-  // Another thread is at it: its line begins there or later.
-  if (is_realigning_.exchange(true, std::memory_order_acquire)) return shown;
-  if (generation_.load(std::memory_order_relaxed) != generation) {  // and has just finished
-    is_realigning_.store(false, std::memory_order_release);
+  const bool is_ours = !is_realigning_.exchange(true, std::memory_order_acquire);
+  if (generation_.load(std::memory_order_acquire) != generation) {  // somebody has just done it
+    if (is_ours) is_realigning_.store(false, std::memory_order_release);
     return now();
   }
+  // Another thread is at it, and may be kept from it. Its line will lie nowhere below this.
+  if (!is_ours) return std::max(shown, Instant::from_ns(read_ns(CLOCK_MONOTONIC) - kMarginNs));
   const Reading true_now = read_pair();
   std::uint64_t multiplier = line.multiplier;
   if (true_now.ns - anchor_ns_ >= kMinSpanNs) {

@@ -107,8 +107,13 @@ bool Stack::poll(unsigned budget, Instant now) {
   events_returned_.store(0, std::memory_order_relaxed);
   ++counters_.polls;
   if (!layers_timeout_) layers_timeout_ = layers_timeout();
-  const bool timers_are_due = earlier(*layers_timeout_, next_device_event()) <= now;
-  if (received == 0 && !timers_are_due && !has_output() && !is_refusing_) return false;
+  const Instant device_event = next_device_event();
+  const bool timers_are_due = earlier(*layers_timeout_, device_event) <= now;
+  if (received == 0 && !timers_are_due && !has_output() && !is_refusing_) {
+    // The device may have taken in what it will show later only; who sleeps on it does not know.
+    if (device_event < asleep_until_) note_changes();
+    return false;
+  }
   if (received != 0) tcp_.note_memory();
   if (timers_are_due) advance_timers(now);
   flush(now);
@@ -197,6 +202,8 @@ void Stack::disarm(Sleeper& sleeper) {
 Instant Stack::announce_sleep(Duration pause) {
   Instant until = earliest_timeout();
   if (lacks_interrupts_ || is_refusing_) until = earlier(until, clock_.now() + pause);
+  // Held back by a writer who may not come again soon.
+  if (has_output() && !is_refusing_) until = Instant();
   asleep_until_ = until;
   return until;
 }

@@ -34,11 +34,13 @@ class ScriptedDevice final : public NetDevice {
   }
   const DeviceCaps& caps() const override { return caps_; }
   int rx_interrupt_fd() const override { return 0; }  // so that nothing is paced
+  Instant next_event() const override { return next; }
 
   void arrive(Octets frame) { arriving_.push_back(std::move(frame)); }
   unsigned bursts() const { return bursts_; }
   std::vector<Octets> sent;
   bool refuses = false;
+  Instant next = Instant::never();
 
  private:
   PacketPool& pool_;

@@ -307,5 +307,40 @@ TEST_F(StackTest, whoever_sets_an_earlier_timer_wakes_the_sleeper) {
   socket->put();
 }
 
+// Impair takes packets in and shows them later: another thread's burst may be what did that.
+TEST_F(StackTest, a_device_event_found_by_an_empty_poll_wakes_the_sleeper) {
+  introduce_peer();
+  Sleeper other;
+  {
+    Inside inside(*stack_);
+    stack_->arm(other);
+    stack_->announce_sleep(Duration::ms(1));
+  }
+  other.reset();
+  device_.next = clock_.now() + Duration::ms(1);
+  {
+    Entered entered(stack_->entry());
+    EXPECT_FALSE(stack_->poll(64, clock_.now()));
+    EXPECT_TRUE(other.is_woken());
+    stack_->disarm(other);
+  }
+}
+
+TEST_F(StackTest, nobody_sleeps_on_what_a_writer_holds_back) {
+  introduce_peer();
+  Socket& socket = udp_socket();
+  Sleeper other;
+  stack_->note_wait_returned(8);
+  EXPECT_TRUE(send_to(socket, kPeer).ok());
+  EXPECT_TRUE(device_.sent.empty());
+  {
+    Inside inside(*stack_);
+    stack_->arm(other);
+    EXPECT_LE(stack_->announce_sleep(Duration::ms(1)), inside.now());
+    stack_->disarm(other);
+  }
+  socket.put();
+}
+
 }  // namespace
 }  // namespace pollux

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <barrier>
 #include <thread>
 #include <vector>
 
@@ -62,6 +63,28 @@ TEST(TscClock, several_threads_share_one_time_that_never_goes_back) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(went_back, 0);
   EXPECT_EQ(wild, 0);
+}
+
+// Who comes second after a pause is told the time too, not the time before the pause.
+TEST(TscClock, a_pause_does_not_leave_several_threads_behind) {
+  TscClock clock;
+  std::atomic<int> behind{0};
+  std::barrier start(3);
+  const auto ask = [&] {
+    for (int round = 0; round < 20; ++round) {
+      const timespec pause{0, 12'000'000};  // longer than an alignment lasts
+      nanosleep(&pause, nullptr);
+      start.arrive_and_wait();
+      for (int i = 0; i < 100; ++i) {
+        const std::int64_t before = monotonic_ns();
+        if (clock.now().to_ns() < before - 5'000) ++behind;
+      }
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i) threads.emplace_back(ask);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(behind, 0);
 }
 
 TEST(TscClock, a_pause_does_not_leave_it_behind) {
