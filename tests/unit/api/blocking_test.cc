@@ -134,13 +134,9 @@ std::vector<Fd> all_memory_taken() {
   }
   return taken;
 }
-void note_signal(int) {}
 
 TEST(Blocking, a_send_without_memory_waits_and_goes_on_when_there_is_some) {
-  struct sigaction action {};
-  struct sigaction before {};
-  action.sa_handler = note_signal;
-  sigaction(SIGUSR1, &action, &before);
+  const Handling handling(SIGUSR1);
   Connected pair = connected();
   std::vector<Fd> taken = all_memory_taken();
   pollfd poll{pair.client, POLLOUT, 0};
@@ -167,15 +163,11 @@ TEST(Blocking, a_send_without_memory_waits_and_goes_on_when_there_is_some) {
   EXPECT_EQ(plx_epoll_wait(set, &event, 1, 10'000), 1);
   char octet;
   EXPECT_EQ(plx_read(pair.server, &octet, 1), 1);
-  sigaction(SIGUSR1, &before, nullptr);
 }
 
 // Linux: sk_stream_wait_close(). What was written arrives all the same.
 TEST(Blocking, a_signal_ends_a_lingering_close) {
-  struct sigaction action {};
-  struct sigaction before {};
-  action.sa_handler = note_signal;
-  sigaction(SIGUSR1, &action, &before);
+  const Handling handling(SIGUSR1);
   Connected pair = connected();
   const linger long_time{1, 600};
   EXPECT_EQ(plx_setsockopt(pair.client, SOL_SOCKET, SO_LINGER, &long_time, sizeof long_time), 0);
@@ -191,7 +183,6 @@ TEST(Blocking, a_signal_ends_a_lingering_close) {
   ssize_t arrived = 0;
   for (ssize_t n = 0; (n = plx_read(pair.server, text.data(), text.size())) > 0;) arrived += n;
   EXPECT_EQ(arrived, written);
-  sigaction(SIGUSR1, &before, nullptr);
 }
 
 TEST(Blocking, a_peek_waits_for_all_too) {

@@ -12,25 +12,6 @@
 namespace pollux::testing_support {
 namespace {
 
-std::atomic<int> signals_seen{0};
-void count_signal(int) { ++signals_seen; }
-
-// A handler for one test.
-class Handling {
- public:
-  explicit Handling(int signal) : signal_(signal) {
-    struct sigaction action {};
-    action.sa_handler = count_signal;
-    sigaction(signal, &action, &before_);
-    signals_seen = 0;
-  }
-  ~Handling() { sigaction(signal_, &before_, nullptr); }
-
- private:
-  int signal_;
-  struct sigaction before_ {};
-};
-
 TEST(MessageCalls, a_blocking_receive_waits_for_text) {
   Connected pair = connected();
   std::thread other([&] { EXPECT_EQ(plx_write(pair.client, "text", 4), 4); });

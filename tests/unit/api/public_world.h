@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <signal.h>
 
+#include <atomic>
 #include <cerrno>
 #include <memory>
 #include <string>
@@ -46,6 +48,26 @@ class Fd {
 
  private:
   int number_;
+};
+
+inline std::atomic<int> signals_seen{0};
+
+// A handler for one test.
+class Handling {
+ public:
+  explicit Handling(int signal) : signal_(signal) {
+    struct sigaction action {};
+    action.sa_handler = [](int) { ++signals_seen; };
+    sigaction(signal, &action, &before_);
+    signals_seen = 0;
+  }
+  Handling(const Handling&) = delete;
+  Handling& operator=(const Handling&) = delete;
+  ~Handling() { sigaction(signal_, &before_, nullptr); }
+
+ private:
+  int signal_;
+  struct sigaction before_ {};
 };
 
 inline sockaddr_in loopback(std::uint16_t port) {
