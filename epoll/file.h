@@ -76,7 +76,9 @@ class File {
   void add_napis(NapiSet napis) { napis_.fetch_or(napis, std::memory_order_relaxed); }
 
  private:
-  std::atomic_ref<std::uint32_t> count() const { return std::atomic_ref(references_); }
+  __attribute__((no_sanitize("vptr"))) std::atomic_ref<std::uint32_t> count() const {
+    return std::atomic_ref(references_);
+  }
 
   WaitQueue wait_queue_;
   Watchers watchers_;
