@@ -160,6 +160,32 @@ TEST_P(MemifTest, a_sleeper_is_woken_by_every_packet) {
   EXPECT_GT(static_cast<MemifQueue&>(device).wakes_by_peer(), 100u);
 }
 
+// Whoever polls meanwhile without sleeping has many bursts; they must not mask the sleeper's
+// interrupt, or only the second look, 1 ms later, would find the answer.
+TEST_P(MemifTest, bursts_of_another_thread_leave_the_sleeper_its_interrupt) {
+  const auto port = open_port(device_of(GetParam()));
+  ASSERT_TRUE(port);
+  NetDevice& device = port->queue();
+  Peer peer(other(GetParam()), 150);
+  ASSERT_TRUE(echoes(device, 60, 1'000'000));
+  while (!receive_frames(device, kTestType).empty()) continue;
+  const std::uint64_t wakes_before = static_cast<MemifQueue&>(device).wakes_by_peer();
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    device.arm_rx_interrupt();
+    for (int burst = 0; burst < 40; ++burst) receive_frames(device, kTestType);
+    ASSERT_TRUE(send(device, 60, i));
+    for (bool is_here = false; !is_here;) {
+      pollfd p{.fd = device.rx_interrupt_fd(), .events = POLLIN, .revents = 0};
+      ASSERT_EQ(poll(&p, 1, 2000), 1) << "slept past a packet";
+      device.disarm_rx_interrupt();
+      is_here = !receive_frames(device, kTestType).empty();
+      if (!is_here) device.arm_rx_interrupt();
+    }
+    device.disarm_rx_interrupt();
+  }
+  EXPECT_GT(static_cast<MemifQueue&>(device).wakes_by_peer() - wakes_before, 10u);
+}
+
 // An idle sleeper is woken at most once in vain; then the descriptor stays quiet.
 TEST_P(MemifTest, an_idle_sleep_lasts) {
   const auto port = open_port(device_of(GetParam()));
