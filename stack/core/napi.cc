@@ -17,6 +17,7 @@ constexpr Duration kGiveWay = Duration::us(100);
 
 Instant Napi::poll(unsigned budget, Claim who) {
   if (stack_.entry().is_contended()) give_way();
+  if (who == Claim::waiter && claimed_by() == Claim::softirq) wake_softirq();
   Entered entered(stack_.entry());
   LcoreScope lcore(stack_.lcore());
   const Instant now = stack_.read_clock();
@@ -30,6 +31,13 @@ Instant Napi::poll(unsigned budget, Claim who) {
 void Napi::give_way() {
   const Instant end = clock_.now() + kGiveWay;
   while (stack_.entry().is_contended() && clock_.now() < end) sched_yield();
+}
+
+// With the interrupts armed each burst of some drivers' is a system call (memif: 1 us and more).
+// The softirq thread lets go, and comes back only when nobody has polled for long.
+void Napi::wake_softirq() {
+  std::lock_guard lock(mutex_);
+  if (kind_.load(std::memory_order_relaxed) == Claim::softirq) holder_->wake();
 }
 
 bool Napi::claim(Sleeper& sleeper, Claim kind) {

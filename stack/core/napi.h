@@ -5,6 +5,7 @@
 //   idle ----- a waiter sleeps ------> armed      it has the receive interrupts in its kernel wait
 //   idle ----- nobody polled for long > softirq   the softirq thread does
 //   softirq -- a waiter sleeps ------> armed      the softirq thread is told and lets go
+//   softirq -- a waiter polls -------> idle       likewise: its interrupts would cost each poll
 //   armed ---- it leaves its sleep --> idle       and one of the other sleepers is woken as
 //   successor
 //
@@ -57,6 +58,7 @@ class Napi {
 
  private:
   void give_way();
+  void wake_softirq();
   bool leave(Sleeper& sleeper);  // true: it had the claim
 
   Stack& stack_;
