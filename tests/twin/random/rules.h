@@ -1,0 +1,33 @@
+// rules.h - what Linux does not define: kept out of the random programs, or compared by a rule.
+#pragma once
+
+// Kept out, because a timer or a size decides it:
+//   blocking             every descriptor has O_NONBLOCK; waits last 0 or 1 ms
+//   Nagle                every TCP socket has TCP_NODELAY: what it holds back waits for a delayed
+//   ACK MSG_MORE, TCP_CORK   leave after 200 ms full accept queues   a backlog holds all connects
+//   of a program; a SYN too many is sent again
+//                        after a second
+//   buffer sizes         SO_SNDBUF, SO_RCVBUF, SIOCOUTQ and messages larger than kMostOctets
+//   lingering            SO_LINGER is set with 0 seconds
+//   SO_REUSEPORT         which of several sockets gets a packet is a matter of hashing
+//   armed timers         a timerfd is disarmed, or expired before it is watched
+// Brought to rest (Runner::settle), because it comes a moment later:
+//   delayed ACKs         TCP_QUICKACK on every socket sends what is due
+//   packets in a queue   a datagram goes round behind them
+// Compared by a rule:
+//   descriptors          by the distance from the lowest that a program can get
+//   ports                by the order in which a program first saw them
+//   full buffers         `fill` and `drain` do not say how much; messages after them are compared
+//   the kernel's files   an eventfd, timerfd or pipe in a set beside sockets: no order between the
+//                        two is promised, so the events of a wait are compared sorted, every wait
+//                        takes all (epoll/README.md), and two numbers of one such file in one set
+//                        are kept out
+namespace pollux::twin {
+
+inline constexpr int kMostOctets = 300;  // of a message
+inline constexpr int kBacklog = 64;      // more than a program's calls
+inline constexpr int kAllEvents = 64;    // maxevents that takes all
+inline constexpr int kClosedPort = 9;    // below those that are chosen for anyone
+inline constexpr int kMostNumbers = 40;  // below 64, where a table of descriptors grows
+
+}  // namespace pollux::twin
