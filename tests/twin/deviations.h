@@ -13,6 +13,10 @@ struct Deviation {
 
 // Ends with an empty entry, so that the list may be empty.
 inline constexpr Deviation kDeviations[] = {
+    {"7.5", "a forked child owns no stack: its copy of a set answers EBADF"},
+    {"9.7", "a forked child owns no stack: its copies of descriptors keep nothing alive"},
+    {"9.8", "a forked child owns no stack: it cannot add to its parent's set"},
+    {"9.9", "no descriptor of Pollux's can be sent to another process: there are no UNIX sockets"},
     {"", ""},
 };
 

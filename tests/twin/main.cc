@@ -23,9 +23,11 @@ struct Totals {
 
 std::vector<Case> all_cases(const std::string& only) {
   std::vector<Case> all;
-  for (const auto part : {create_cases(), ctl_cases(), wait_cases(), level_cases(), edge_cases(),
-                          lifetime_cases(), signal_cases(), poll_cases(), select_cases(),
-                          tcp_state_cases(), tcp_data_cases(), tcp_wakeup_cases(), udp_cases()}) {
+  for (const auto part :
+       {create_cases(), ctl_cases(), wait_cases(), level_cases(), edge_cases(), lifetime_cases(),
+        signal_cases(), poll_cases(), select_cases(), tcp_state_cases(), tcp_data_cases(),
+        tcp_wakeup_cases(), udp_cases(), waiters_cases(), exclusive_cases(), nested_cases(),
+        close_cases(), processes_cases(), stop_cases()}) {
     for (const Case& one : part) {
       if (std::string_view(one.number).starts_with(only)) all.push_back(one);
     }
@@ -40,15 +42,16 @@ const Deviation* find_deviation(std::string_view number) {
   return nullptr;
 }
 
-bool is_as_wanted(const Outcome& outcome) {
+bool is_as_wanted(const Case& one, const Outcome& outcome) {
+  if (outcome.end != one.end) return false;
   for (const Observation& o : outcome.observations) {
     if (o.got != o.wanted) return false;
   }
-  return outcome.end.empty() && !outcome.observations.empty();
+  return !outcome.end.empty() || !outcome.observations.empty();
 }
 
-bool are_same(const Outcome& a, const Outcome& b) {
-  if (!a.end.empty() || !b.end.empty() || a.observations.size() != b.observations.size()) {
+bool are_same(const Case& one, const Outcome& a, const Outcome& b) {
+  if (a.end != one.end || b.end != one.end || a.observations.size() != b.observations.size()) {
     return false;
   }
   for (size_t i = 0; i < a.observations.size(); ++i) {
@@ -79,8 +82,8 @@ void print_observations(const Outcome& kernel, const Outcome* pollux, bool all) 
 
 void report(const Case& one, const Outcome& kernel, const Outcome* pollux, bool is_verbose,
             Totals& totals) {
-  const bool kernel_right = is_as_wanted(kernel);
-  const bool same = !pollux || are_same(kernel, *pollux);
+  const bool kernel_right = is_as_wanted(one, kernel);
+  const bool same = !pollux || are_same(one, kernel, *pollux);
   const Deviation* deviation = same ? nullptr : find_deviation(one.number);
   totals.kernel_wrong += !kernel_right;
   totals.same += same;

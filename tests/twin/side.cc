@@ -85,7 +85,7 @@ size_t read_outcomes(const Child& child, std::span<Outcome> outcomes) {
 std::string how_it_ended(int status) {
   if (WIFSIGNALED(status)) {
     const int signal = WTERMSIG(status);
-    return signal == SIGKILL ? "hung" : std::string("crashed: ") + ::strsignal(signal);
+    return signal == SIGKILL ? "hung" : std::string("killed: ") + ::strsignal(signal);
   }
   if (WEXITSTATUS(status) == kCannotStart) return "cannot start";
   return "exited " + std::to_string(WEXITSTATUS(status));

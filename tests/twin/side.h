@@ -11,7 +11,7 @@
 namespace pollux::twin {
 
 struct Outcome {
-  std::string end = "not run";  // "" if the case ran to its end; otherwise how it ended
+  std::string end = "not run";  // "" if the case ran to its end; otherwise how its process ended
   std::vector<Observation> observations;
 };
 

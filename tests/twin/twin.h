@@ -101,6 +101,7 @@ struct Case {
   const char* number;  // of epoll-behaviours.md
   const char* text;
   void (*run)(Twin&);
+  const char* end = "";  // how its process ends, if not by itself: "killed: Terminated"
 };
 
 std::span<const Case> create_cases();
@@ -116,5 +117,11 @@ std::span<const Case> tcp_state_cases();
 std::span<const Case> tcp_data_cases();
 std::span<const Case> tcp_wakeup_cases();
 std::span<const Case> udp_cases();
+std::span<const Case> waiters_cases();
+std::span<const Case> exclusive_cases();
+std::span<const Case> nested_cases();
+std::span<const Case> close_cases();
+std::span<const Case> processes_cases();
+std::span<const Case> stop_cases();
 
 }  // namespace pollux::twin
