@@ -1,6 +1,8 @@
 // deadline.cc - seconds beyond the clock's range wait for ever; zero never reads the clock.
 #include "stack/api/deadline.h"
 
+#include "stack/api/addresses.h"
+
 namespace pollux {
 namespace {
 
@@ -22,6 +24,7 @@ Instant deadline_of_ms(int timeout_ms, Instant now) {
 
 Result<Instant> deadline_of(const timespec* timeout, Instant now) {
   if (!timeout) return Instant::never();
+  if (is_bad(timeout)) return Errno::fault;
   if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= kNsPerSecond) {
     return Errno::invalid;
   }
@@ -30,6 +33,7 @@ Result<Instant> deadline_of(const timespec* timeout, Instant now) {
 
 Result<Instant> deadline_of(const timeval* timeout, Instant now) {
   if (!timeout) return Instant::never();
+  if (is_bad(timeout)) return Errno::fault;
   if (timeout->tv_sec < 0 || timeout->tv_usec < 0) return Errno::invalid;
   const std::int64_t seconds = timeout->tv_sec + timeout->tv_usec / 1'000'000;
   return after(seconds, timeout->tv_usec % 1'000'000 * 1'000, now);

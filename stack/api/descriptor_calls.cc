@@ -7,6 +7,7 @@
 #include "epoll/eventpoll.h"
 #include "epoll/kernel_files.h"
 #include "pollux/pollux.h"
+#include "stack/api/addresses.h"
 #include "stack/api/errno_result.h"
 #include "stack/core/host.h"
 #include "stack/core/inside.h"
@@ -77,14 +78,14 @@ Result<int> control(int fd, int command, long argument) {
 }
 
 Result<int> set_non_blocking(File& file, const int* value) {
-  if (!value) return Errno::fault;
+  if (is_bad(value)) return Errno::fault;
   const int flags = file.status_flags();
   file.set_status_flags(*value ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
   return 0;
 }
 
 Result<int> set_params(EventPoll& set, const EpollParams* params) {
-  if (!params) return Errno::fault;
+  if (is_bad(params)) return Errno::fault;
   if (params->pad != 0 || params->busy_poll_usecs > INT32_MAX || params->prefer_busy_poll > 1) {
     return Errno::invalid;
   }
@@ -96,7 +97,7 @@ Result<int> set_params(EventPoll& set, const EpollParams* params) {
 }
 
 Result<int> get_params(const EventPoll& set, EpollParams* params) {
-  if (!params) return Errno::fault;
+  if (is_bad(params)) return Errno::fault;
   const BusyPollParams now = set.busy_poll();
   *params = {now.busy_poll_usecs, now.busy_poll_budget, now.prefer_busy_poll, 0};
   return 0;

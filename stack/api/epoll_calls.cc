@@ -2,6 +2,7 @@
 // The order of the checks is Linux 6.18's.
 #include "epoll/eventpoll.h"
 #include "pollux/pollux.h"
+#include "stack/api/addresses.h"
 #include "stack/api/deadline.h"
 #include "stack/api/errno_result.h"
 #include "stack/core/host.h"
@@ -22,7 +23,7 @@ Result<int> create_set(int flags) {
 }
 
 Result<void> control(int epfd, int operation, int fd, epoll_event* event) {
-  if (!event && operation != EPOLL_CTL_DEL) return Errno::fault;
+  if (operation != EPOLL_CTL_DEL && is_bad(event)) return Errno::fault;
   Host* host = pollux::host();
   if (!host) return Errno::bad_descriptor;
   const FileRef set = host->fds().get(epfd);
@@ -45,6 +46,7 @@ Result<int> wait(Host& host, const Waiting& waiting, int maxevents) {
   const FileRef set = host.fds().get(waiting.epfd);
   if (!set) return Errno::bad_descriptor;
   if (maxevents <= 0 || maxevents > kMaxEvents) return Errno::invalid;
+  if (!may_be_users(waiting.out.data(), waiting.out.size_bytes())) return Errno::fault;
   if (set->type() != FileType::eventpoll) return Errno::invalid;
   const Result<int> n = static_cast<EventPoll&>(*set).wait(waiting.out, waiting.deadline,
                                                            waiting.mask, host.poll_context());
@@ -79,6 +81,7 @@ int plx_epoll_pwait(int epfd, epoll_event* events, int maxevents, int timeout_ms
                     const sigset_t* mask) {
   Host* host = pollux::host();
   if (!host) return fail(Errno::bad_descriptor);
+  if (mask && is_bad(mask)) return fail(Errno::fault);
   const Instant now = timeout_ms > 0 ? host->poll_context().now() : Instant();
   const Waiting waiting{epfd, events_of(events, maxevents), deadline_of_ms(timeout_ms, now), mask};
   return to_return(wait(*host, waiting, maxevents));
@@ -90,6 +93,7 @@ int plx_epoll_pwait2(int epfd, epoll_event* events, int maxevents, const timespe
   if (!host) return fail(Errno::bad_descriptor);
   const Result<Instant> deadline = deadline_of(timeout, host->poll_context().now());
   if (!deadline) return fail(deadline.error());
+  if (mask && is_bad(mask)) return fail(Errno::fault);
   const Waiting waiting{epfd, events_of(events, maxevents), *deadline, mask};
   return to_return(wait(*host, waiting, maxevents));
 }

@@ -1,6 +1,7 @@
 // poll_calls.cc - poll(2), select(2) and their variants.
 #include "epoll/poll_select.h"
 #include "pollux/pollux.h"
+#include "stack/api/addresses.h"
 #include "stack/api/deadline.h"
 #include "stack/api/errno_result.h"
 #include "stack/core/host.h"
@@ -16,7 +17,7 @@ int note(Host& host, const Result<int>& n) {
 int poll_until(pollfd* fds, nfds_t count, Instant deadline, const sigset_t* mask) {
   Host& host = *pollux::host();
   if (count > host.fds().capacity()) return fail(Errno::invalid);
-  if (!fds && count != 0) return fail(Errno::fault);
+  if (count != 0 && (!fds || !may_be_users(fds, count * sizeof *fds))) return fail(Errno::fault);
   const Blocking how{deadline, mask, host.poll_context(), host.busy_poll()};
   return note(host, poll_files(host.fds(), std::span(fds, count), how));
 }
@@ -47,6 +48,7 @@ int plx_ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t
   if (!host) return fail(Errno::network_down);
   const Result<Instant> deadline = deadline_of(timeout, host->poll_context().now());
   if (!deadline) return fail(deadline.error());
+  if (mask && is_bad(mask)) return fail(Errno::fault);
   return poll_until(fds, count, *deadline, mask);
 }
 
@@ -72,6 +74,7 @@ int plx_pselect(int n, fd_set* read_set, fd_set* write_set, fd_set* except_set,
   if (!host) return fail(Errno::network_down);
   const Result<Instant> deadline = deadline_of(timeout, host->poll_context().now());
   if (!deadline) return fail(deadline.error());
+  if (mask && is_bad(mask)) return fail(Errno::fault);
   const SelectSets sets{words_of(read_set), words_of(write_set), words_of(except_set)};
   return select_until(n, sets, *deadline, mask);
 }

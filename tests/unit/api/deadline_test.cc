@@ -29,6 +29,12 @@ TEST(Deadline, timespec_3_8) {
   EXPECT_EQ(of(0, 1'000'000'000).error(), Errno::invalid);
 }
 
+TEST(Deadline, addresses_of_the_kernel_are_efault) {
+  const auto* const address = reinterpret_cast<const std::byte*>(~std::uintptr_t{4095});
+  EXPECT_EQ(deadline_of(reinterpret_cast<const timespec*>(address), kNow).error(), Errno::fault);
+  EXPECT_EQ(deadline_of(reinterpret_cast<const timeval*>(address), kNow).error(), Errno::fault);
+}
+
 TEST(Deadline, timeval_15_6) {
   const auto of = [](std::int64_t s, std::int64_t us) {
     const timeval t{s, us};
