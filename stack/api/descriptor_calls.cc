@@ -112,7 +112,7 @@ Result<int> set_request(EventPoll& set, unsigned long request, void* argument) {
 Result<int> socket_request(Socket& socket, unsigned long request, void* argument) {
   Inside inside(host()->stack_of(socket));
   ASSIGN_OR_RETURN(const int value, socket.ioctl(request, inside.now()));
-  if (!argument) return Errno::fault;
+  if (is_bad(static_cast<int*>(argument))) return Errno::fault;
   *static_cast<int*>(argument) = value;
   return 0;
 }
