@@ -187,6 +187,7 @@ class Connection : public PendingHook {
   void persist_timeout(Instant now);
   void idle_timeout(Instant now);
   bool is_given_up(Instant now) const;
+  Duration wait_while_stalled(Instant now) const;
   void arm_retransmission(Instant now);
   void arm_persist(Instant now);
   bool waits_for_memory() const;
@@ -229,7 +230,7 @@ class Connection : public PendingHook {
   std::uint32_t ts_offset_, ts_recent_ = 0;
   std::uint32_t ts_recent_s_ = 0;  // when, seconds
   std::uint32_t last_receive_ms_ = 0, last_send_ms_ = 0, challenge_ms_ = 0;
-  std::uint32_t stalled_ms_ = 0;  // since when nothing was acknowledged; meaningful if retries_
+  std::uint32_t stalled_ms_ = 0;  // since when nothing moves; meaningful if retries_ or persist_
   std::uint32_t tuned_us_ = 0, tuned_position_ = 0, total_retrans_ = 0;
   SeqNum reset_seq_;
   std::uint16_t path_mss_ = 0, peer_mss_ = 0, snd_mss_ = 536, gso_limit_ = 0;

@@ -38,14 +38,18 @@ void Connection::timeout(Instant now) {
   DCHECK(invariants_hold());
 }
 
+// The timeout as it is now, but not later than the program allows.
+Duration Connection::wait_while_stalled(Instant now) const {
+  const Duration wait = rtt_.rto(shared_.config);
+  if (options_.user_timeout_ms == 0) return wait;
+  const std::int64_t waited = milliseconds(now) - stalled_ms_;
+  const std::int64_t rest = std::int64_t{options_.user_timeout_ms} - waited;
+  return std::min(wait, Duration::ms(std::max<std::int64_t>(rest, 1)));
+}
+
 void Connection::arm_retransmission(Instant now) {
-  Duration wait = rtt_.rto(shared_.config);
-  if (options_.user_timeout_ms != 0 && retries_ != 0) {  // not later than the program allows
-    const std::int64_t waited = milliseconds(now) - stalled_ms_;
-    const std::int64_t rest = std::int64_t{options_.user_timeout_ms} - waited;
-    wait = std::min(wait, Duration::ms(std::max<std::int64_t>(rest, 1)));
-  }
-  retransmit_at_ = now + wait;
+  const bool is_stalled = retries_ != 0;
+  retransmit_at_ = now + (is_stalled ? wait_while_stalled(now) : rtt_.rto(shared_.config));
 }
 
 // R2, RFC 9293 3.8.3 (MUST-20, MUST-21).
@@ -107,12 +111,13 @@ void Connection::syn_timeout(Instant now) {
 }
 
 // RFC 9293 3.8.6.1: one octet beyond the window, less and less often, as long as it is answered
-// (MUST-36, MUST-37). A window that is merely too small for its silly-window rule gets what fits.
+// (MUST-36, MUST-37), unless the program has set a limit to that too (epoll-behaviours 16.28). A
+// window that is merely too small for its silly-window rule gets what fits.
 void Connection::persist_timeout(Instant now) {
   const TcpConfig& config = shared_.config;
-  if (probes_ == 0) stalled_ms_ = milliseconds(now);
-  const bool is_late = options_.user_timeout_ms != 0 && probes_ != 0 &&
-                       milliseconds(now) - stalled_ms_ >= options_.user_timeout_ms;
+  if (!persist_) stalled_ms_ = milliseconds(now);
+  const bool is_late =
+      options_.user_timeout_ms != 0 && milliseconds(now) - stalled_ms_ >= options_.user_timeout_ms;
   // An orphan has nobody to wait for (CVE-2008-4609's kind).
   const bool is_abandoned = is_orphan_ && rtt_.backoff() >= config.orphan_retries;
   if (probes_ >= config.retries2 || is_late || is_abandoned) {
@@ -129,7 +134,7 @@ void Connection::persist_timeout(Instant now) {
   retransmit_owed_ = false;
   probe_owed_ = snd_.wnd == 0;
   force_owed_ = !probe_owed_;
-  retransmit_at_ = now + rtt_.rto(config);
+  retransmit_at_ = now + wait_while_stalled(now);
   pend();
 }
 
@@ -155,6 +160,7 @@ void Connection::arm_persist(Instant now) {
   if (!in(kKeptAlive)) return;
   persist_ = true;
   retransmit_at_ = now + rtt_.rto(shared_.config);
+  stalled_ms_ = milliseconds(retransmit_at_);  // counts from the first probe, as Linux has it
 }
 
 // MUST-24 to MUST-28. Deadlines only move when they fire: the ACK path does not pay for them.

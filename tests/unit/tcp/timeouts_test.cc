@@ -200,6 +200,27 @@ TEST(Timeouts, unanswered_probes_end_it) {
   EXPECT_EQ(peer->connection().take_error(), Errno::timed_out);
 }
 
+TEST(Timeouts, answered_probes_end_it_when_the_program_says_so) {  // 16.28
+  Peer::Setup setup = plain();
+  setup.options.user_timeout_ms = 5000;
+  auto peer = established(setup);
+  peer->peer_wnd = 0;
+  peer->acks();
+  peer->writes("hello");
+  peer->drain();
+  const Duration first = peer->step();
+  const Instant start = peer->now;
+  while (peer->now < start + seconds(5)) {
+    EXPECT_EQ(peer->drain().size(), 1u);
+    peer->sends({.ack = peer->iss + 1});
+    peer->step();
+  }
+  EXPECT_EQ(peer->state(), State::CLOSED);
+  EXPECT_EQ(first, Duration::ms(200));
+  EXPECT_EQ((peer->now - start).to_ms(), 5000);
+  EXPECT_EQ(peer->connection().take_error(), Errno::timed_out);
+}
+
 TEST(Timeouts, taken_probe_moves_on) {
   auto peer = established();
   peer->peer_wnd = 0;
