@@ -1,5 +1,6 @@
 // cases_tcp_state.cc - behaviours 16.1 to 16.30: what poll says of a TCP socket in each state.
 #include <errno.h>
+#include <netinet/tcp.h>
 
 #include "tests/twin/twin.h"
 
@@ -12,6 +13,8 @@ constexpr const char* kReadable = "IN|OUT|RDNORM|WRNORM";
 constexpr const char* kPeerClosed = "IN|OUT|RDNORM|WRNORM|RDHUP";
 constexpr const char* kBothClosed = "IN|OUT|HUP|RDNORM|WRNORM|RDHUP";
 constexpr const char* kDead = "IN|OUT|ERR|HUP|RDNORM|WRNORM|RDHUP";
+constexpr const char* kListening = "IN|RDNORM";
+constexpr int kLongMs = 5000;  // for what must come; it is over as soon as it has
 
 const sockaddr* any(const sockaddr_in& address) {
   return reinterpret_cast<const sockaddr*>(&address);
@@ -24,6 +27,20 @@ std::string connect(const Twin& t, int fd, const sockaddr_in& address) {
 void shut(Twin& t, int fd, int how) {
   t.calls.shutdown(fd, how);
   t.settle();
+}
+
+std::string tcp_state(const Twin& t, int fd) {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  if (t.calls.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return to_text(-1);
+  return std::to_string(info.tcpi_state);
+}
+
+// What does not come by itself for a minute and a half: a listener that waits for data.
+Listener deferring(Twin& t, int backlog) {
+  const Listener made = t.listener(backlog);
+  t.set_option(made.fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 60);
+  return made;
 }
 
 void b16_1_fresh_and_bound(Twin& t) {
@@ -42,6 +59,32 @@ void b16_2_listener(Twin& t) {
   t.expect("a connection", t.mask(listener.fd), "IN|RDNORM");
   t.accept(listener);
   t.expect("accepted", t.mask(listener.fd), "0");
+}
+
+void b16_3_listener_until_all_are_accepted(Twin& t) {
+  const Listener listener = t.listener();
+  t.connecting(listener.address);
+  t.connecting(listener.address);
+  t.expect("two wait", t.mask(listener.fd), kListening);
+  t.accept(listener);
+  t.expect("one waits", t.mask(listener.fd), kListening);
+  t.accept(listener);
+  t.expect("none", t.mask(listener.fd), "0");
+}
+
+// A listener that waits for data leaves the request half open, whatever the peer believes.
+void b16_4_half_open(Twin& t) {
+  const int set = t.set();
+  const Listener listener = deferring(t, 16);
+  t.add(set, listener.fd, EPOLLIN | EPOLLET, 'L');
+  const int fd = t.connecting(listener.address);
+  t.expect("the peer", t.mask(fd), kIdle);
+  t.expect("half open", t.mask(listener.fd), "0");
+  t.expect("event", t.wait(set), "none");
+  t.expect("accept", to_text(t.calls.accept(listener.fd, nullptr, nullptr)), "-1 EAGAIN");
+  t.reset(fd);
+  t.expect("reset", t.mask(listener.fd), "0");
+  t.expect("no event either", t.wait(set), "none");
 }
 
 // A full queue answers no SYN, so the connection stays where it is.
@@ -63,6 +106,17 @@ void b16_7_established(Twin& t) {
   t.expect("passive, idle", t.mask(pair.passive), kIdle);
   t.send(pair.active, "x");
   t.expect("data", t.mask(pair.passive), kReadable);
+}
+
+void b16_8_data_at_the_mark(Twin& t) {
+  const Pair pair = t.pair();
+  t.set_option(pair.passive, SOL_SOCKET, SO_RCVLOWAT, 3);
+  t.send(pair.active, "ab");
+  t.expect("two of three", t.mask(pair.passive), kIdle);
+  t.send(pair.active, "c");
+  t.expect("three", t.mask(pair.passive), kReadable);
+  t.expect("recv of one", t.receive(pair.passive, 1), "\"a\"");
+  t.expect("two are left", t.mask(pair.passive), kIdle);
 }
 
 void b16_9_shut_write(Twin& t) {
@@ -93,6 +147,22 @@ void b16_11_both_closed(Twin& t) {
   t.expect("closed first: TIME_WAIT", t.mask(pair.active), kBothClosed);
 }
 
+void b16_12_over(Twin& t) {
+  const Pair pair = t.pair();
+  shut(t, pair.active, SHUT_WR);
+  t.expect("CLOSE_WAIT", tcp_state(t, pair.passive), std::to_string(TCP_CLOSE_WAIT));
+  t.send(pair.passive, "x");
+  shut(t, pair.passive, SHUT_WR);
+  for (const int fd : {pair.active, pair.passive}) {
+    t.expect("CLOSE", tcp_state(t, fd), std::to_string(TCP_CLOSE));
+    t.expect("mask", t.mask(fd), kBothClosed);
+  }
+  t.expect("unread octets stay", t.receive(pair.active), "\"x\"");
+  t.expect("then the end", t.receive(pair.active), "\"\"");
+  t.expect("mask still", t.mask(pair.active), kBothClosed);
+  t.expect("SO_ERROR", t.socket_error(pair.active), "0");
+}
+
 void b16_13_shut_read(Twin& t) {
   const Pair pair = t.pair();
   shut(t, pair.active, SHUT_RD);
@@ -121,6 +191,34 @@ void b16_15_reset(Twin& t) {
   t.expect("recv", t.receive(pair.passive), "\"\"");
 }
 
+void b16_16_error_was_read(Twin& t) {
+  const Pair pair = t.pair();
+  t.send(pair.active, "x");
+  t.reset(pair.active);
+  t.expect("SO_ERROR", t.socket_error(pair.passive), "ECONNRESET");
+  t.expect("data unread", t.mask(pair.passive), kBothClosed);
+  t.expect("recv", t.receive(pair.passive), "\"x\"");
+  t.expect("no error any more", t.receive(pair.passive), "\"\"");
+  t.expect("data read", t.mask(pair.passive), kBothClosed);
+  const int fd = t.refused();
+  t.expect("refused", t.socket_error(fd), "ECONNREFUSED");
+  t.expect("refused: mask", t.mask(fd), kBothClosed);
+}
+
+void b16_17_shutdown_in_syn_sent(Twin& t) {
+  for (const int how : {SHUT_WR, SHUT_RDWR}) {
+    const Listener listener = t.listener(0);
+    t.connecting(listener.address);
+    const int fd = t.connecting(listener.address);
+    t.expect("SYN_SENT", tcp_state(t, fd), std::to_string(TCP_SYN_SENT));
+    t.expect("shutdown", t.calls.shutdown(fd, how), 0);
+    t.expect("CLOSE", tcp_state(t, fd), std::to_string(TCP_CLOSE));
+    t.expect("mask", t.mask(fd), "OUT|ERR|HUP|WRNORM");
+    t.expect("SO_ERROR", t.socket_error(fd), "ECONNRESET");
+    t.expect("after it", t.mask(fd), kFresh);
+  }
+}
+
 void b16_18_disconnect(Twin& t) {
   const Pair pair = t.pair();
   sockaddr_in nowhere{};
@@ -141,6 +239,18 @@ void b16_19_listener_shut(Twin& t) {
   t.expect("SHUT_RD", t.mask(listener.fd), kFresh);
 }
 
+void b16_20_listener_shut_write(Twin& t) {
+  const Listener listener = t.listener();
+  t.connecting(listener.address);
+  t.expect("shutdown", t.calls.shutdown(listener.fd, SHUT_WR), 0);
+  t.expect("LISTEN", tcp_state(t, listener.fd), std::to_string(TCP_LISTEN));
+  t.expect("one waits still", t.mask(listener.fd), kListening);
+  t.accept(listener);
+  t.expect("mask", t.mask(listener.fd), "0");
+  t.connecting(listener.address);
+  t.expect("another comes", t.mask(listener.fd), kListening);
+}
+
 void b16_21_reset_before_accept(Twin& t) {
   const Listener listener = t.listener();
   t.reset(t.connecting(listener.address));
@@ -148,6 +258,37 @@ void b16_21_reset_before_accept(Twin& t) {
   const int fd = t.accept(listener);
   t.expect("accepted", fd >= 0, 1);
   t.expect("mask", t.mask(fd), kDead);
+}
+
+// A half is not HUP, whoever shut it, and the two halves may be shut from different ends.
+void b16_22_hup_needs_both(Twin& t) {
+  Pair pair = t.pair();
+  shut(t, pair.active, SHUT_RD);
+  t.expect("receiving, here", t.mask(pair.active), kPeerClosed);
+  shut(t, pair.active, SHUT_WR);
+  t.expect("and sending, here", t.mask(pair.active), kBothClosed);
+  t.expect("receiving, from there", t.mask(pair.passive), kPeerClosed);
+  shut(t, pair.passive, SHUT_WR);
+  t.expect("and sending, here", t.mask(pair.passive), kBothClosed);
+  pair = t.pair();
+  shut(t, pair.active, SHUT_WR);
+  t.expect("sending, here", t.mask(pair.active), kIdle);
+  shut(t, pair.active, SHUT_RD);
+  t.expect("and receiving, here", t.mask(pair.active), kBothClosed);
+}
+
+void b16_23_shut_read_discards_nothing(Twin& t) {
+  const Pair pair = t.pair();
+  t.send(pair.active, "before ");
+  shut(t, pair.passive, SHUT_RD);
+  t.send(pair.active, "after");
+  t.expect("the sender", t.mask(pair.active), kIdle);
+  t.expect("mask", t.mask(pair.passive), kPeerClosed);
+  t.expect("recv", t.receive(pair.passive, 7), "\"before \"");
+  t.expect("recv again", t.receive(pair.passive), "\"after\"");
+  t.expect("the end", t.receive(pair.passive), "\"\"");
+  t.send(pair.active, "more");
+  t.expect("not for good", t.receive(pair.passive), "\"more\"");
 }
 
 void b16_24_data_before_the_reset(Twin& t) {
@@ -169,6 +310,17 @@ void b16_24_write_to_a_closed_peer(Twin& t) {
   t.expect("first write", t.send(pair.passive, "x"), "1");
   t.expect("RST came", t.mask(pair.passive), kDead);
   t.expect("SO_ERROR", t.socket_error(pair.passive), "EPIPE");
+}
+
+void b16_25_error_is_read_once(Twin& t) {
+  const Pair pair = t.pair();
+  t.reset(pair.active);
+  t.expect("delivery does not clear it", t.mask(pair.passive) + ", " + t.mask(pair.passive),
+           std::string(kDead) + ", " + kDead);
+  t.expect("SO_ERROR", t.socket_error(pair.passive), "ECONNRESET");
+  t.expect("HUP stays", t.mask(pair.passive), kBothClosed);
+  t.expect("once", t.socket_error(pair.passive), "0");
+  t.expect("send", t.send(pair.passive, "x"), "-1 EPIPE");
 }
 
 void b16_26_refused(Twin& t) {
@@ -193,24 +345,71 @@ void b16_27_connect_completes(Twin& t) {
   t.expect("afterwards", connect(t, fd, listener.address), "-1 EISCONN");
 }
 
+// A half-open request at a listener whose queue is full by now: all that comes for it is dropped,
+// and its peer, who believes to be connected, hears nothing.
+int unheard(Twin& t) {
+  constexpr int kBacklog = 2;  // one more than that fits
+  const Listener listener = deferring(t, kBacklog);
+  const int fd = t.connecting(listener.address);
+  for (int i = 0; i <= kBacklog; ++i) t.send(t.connecting(listener.address), "x");
+  return fd;
+}
+
+void b16_28_nobody_acknowledges(Twin& t) {
+  const int set = t.set();
+  const int fd = unheard(t);
+  t.set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 50);
+  t.expect("connected", t.mask(fd), kIdle);
+  t.expect("send", t.send(fd, "x"), "1");
+  t.expect("not yet", t.mask(fd), kIdle);
+  t.add(set, fd, EPOLLIN | EPOLLET, 'A');
+  t.expect("given up", t.wait(set, 16, kLongMs), "A:IN|ERR|HUP");
+  t.expect("mask", t.mask(fd), kDead);
+  t.expect("SO_ERROR", t.socket_error(fd), "ETIMEDOUT");
+  t.expect("after it", t.mask(fd), kBothClosed);
+}
+
+// The peer is alive and answers the probes, but it takes nothing.
+void b16_28_window_never_opens(Twin& t) {
+  const int set = t.set();
+  const Pair pair = t.pair();
+  t.fill(pair.active);
+  t.set_option(pair.active, IPPROTO_TCP, TCP_USER_TIMEOUT, 300);
+  t.add(set, pair.active, EPOLLIN | EPOLLET, 'A');
+  t.expect("given up", t.wait(set, 16, kLongMs), "A:IN|ERR|HUP");
+  t.expect("SO_ERROR", t.socket_error(pair.active), "ETIMEDOUT");
+}
+
 constexpr Case kCases[] = {
     {"16.1", "fresh and bound", b16_1_fresh_and_bound},
     {"16.2", "a listener, empty and not", b16_2_listener},
+    {"16.3", "a listener until all are accepted", b16_3_listener_until_all_are_accepted},
+    {"16.4", "a half-open request: nothing", b16_4_half_open},
     {"16.5", "SYN_SENT", b16_5_syn_sent},
     {"16.7", "established, idle and with data", b16_7_established},
+    {"16.8", "data at the low-water mark", b16_8_data_at_the_mark},
     {"16.9", "own FIN sent: OUT stays", b16_9_shut_write},
     {"16.10", "peer's FIN: IN and RDHUP for good", b16_10_close_wait},
     {"16.11", "both directions closed", b16_11_both_closed},
+    {"16.12", "TIME_WAIT and the last ACK are CLOSE", b16_12_over},
     {"16.13", "SHUT_RD, and bytes that arrive later", b16_13_shut_read},
     {"16.14", "SHUT_RDWR", b16_14_shut_both},
     {"16.15", "RST, SO_ERROR once", b16_15_reset},
+    {"16.16", "RST and refusal, after SO_ERROR", b16_16_error_was_read},
+    {"16.17", "shutdown in SYN_SENT", b16_17_shutdown_in_syn_sent},
     {"16.18", "connect(AF_UNSPEC)", b16_18_disconnect},
     {"16.19", "shutdown of a listener", b16_19_listener_shut},
+    {"16.20", "SHUT_WR of a listener", b16_20_listener_shut_write},
     {"16.21", "RST before accept", b16_21_reset_before_accept},
+    {"16.22", "HUP needs both directions", b16_22_hup_needs_both},
+    {"16.23", "SHUT_RD discards nothing", b16_23_shut_read_discards_nothing},
     {"16.24", "data first, then ECONNRESET once", b16_24_data_before_the_reset},
     {"16.24b", "writing to a peer that closed", b16_24_write_to_a_closed_peer},
+    {"16.25", "SO_ERROR is read once", b16_25_error_is_read_once},
     {"16.26", "refused, and connect again", b16_26_refused},
     {"16.27", "connect: EINPROGRESS, 0, EISCONN", b16_27_connect_completes},
+    {"16.28", "nobody acknowledges: ETIMEDOUT", b16_28_nobody_acknowledges},
+    {"16.28b", "the window never opens: ETIMEDOUT", b16_28_window_never_opens},
 };
 
 }  // namespace
