@@ -132,17 +132,14 @@ int Twin::refused() {
   return fd;
 }
 
-KernelFile Twin::event_fd() {
-  const int fd = ::eventfd(0, EFD_NONBLOCK);
-  kernel_open_.push_back(fd);
-  return {.kernel = fd, .number = keep(calls.kernel_fd(fd))};
+KernelFile Twin::bring_in(int kernel_fd) {
+  kernel_open_.push_back(kernel_fd);
+  return {.kernel = kernel_fd, .number = keep(calls.kernel_fd(kernel_fd))};
 }
 
-KernelFile Twin::null_device() {
-  const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  kernel_open_.push_back(fd);
-  return {.kernel = fd, .number = keep(calls.kernel_fd(fd))};
-}
+KernelFile Twin::event_fd() { return bring_in(::eventfd(0, EFD_NONBLOCK)); }
+
+KernelFile Twin::null_device() { return bring_in(::open("/dev/null", O_RDWR | O_CLOEXEC)); }
 
 std::string Twin::ctl(int set, int operation, int fd, uint32_t events, uint64_t data) {
   epoll_event event{};

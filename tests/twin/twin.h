@@ -58,6 +58,7 @@ class Twin {
   int connecting(const sockaddr_in& address);  // a socket after its first, non-blocking connect()
   int accept(const Listener& listener);
   int refused();  // a socket whose connect() was refused
+  KernelFile bring_in(int kernel_fd);  // closes kernel_fd at the end
   KernelFile event_fd();
   KernelFile null_device();  // a file that cannot be watched
   int close(int fd);         // now, not at the end
@@ -109,6 +110,8 @@ std::span<const Case> ctl_cases();
 std::span<const Case> wait_cases();
 std::span<const Case> level_cases();
 std::span<const Case> edge_cases();
+std::span<const Case> mixed_cases();
+std::span<const Case> flood_cases();
 std::span<const Case> lifetime_cases();
 std::span<const Case> signal_cases();
 std::span<const Case> poll_cases();
