@@ -47,6 +47,7 @@ struct LatencyCommand {
   unsigned size = 64;
   double warmup_s = 0.5;
   double duration_s = 5.0;
+  double interval_s = 0;
   unsigned long count = 0;
   std::string json;  // "": none, "-": standard output
 };

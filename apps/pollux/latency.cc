@@ -73,6 +73,7 @@ int latency_main(const LatencyCommand& command) {
   options.size = command.size;
   options.warmup_s = command.warmup_s;
   options.duration_s = command.duration_s;
+  options.interval_s = command.interval_s;
   options.count = command.count;
   options.spin = command.spin;
   options.progress = !command.quiet && isatty(STDERR_FILENO) != 0;

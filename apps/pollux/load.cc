@@ -26,9 +26,9 @@ constexpr std::uint64_t kProgressNs = 250'000'000;
 constexpr std::uint64_t kConnectNs = 10'000'000'000;
 constexpr std::size_t kBufferBytes = 256 * 1024;
 
-std::uint64_t to_ns(double seconds) { return static_cast<std::uint64_t>(seconds * 1e9); }
-
 }  // namespace
+
+std::uint64_t to_ns(double seconds) { return static_cast<std::uint64_t>(seconds * 1e9); }
 
 std::uint64_t monotonic_ns() {
   timespec now{};
@@ -140,21 +140,28 @@ bool Load::loop() {
         options_.udp ? udp_start_all(flow, now) : tcp_start(flow, options_.depth, now);
     if (!started) return false;
   }
-  const int timeout_ms = options_.spin ? 0 : kWaitMs;
   unsigned empty_spins = 0;
   epoll_event events[kMaxEvents];
   while (g_stop == 0) {
-    const int n = calls_.epoll_wait(epoll_, events, kMaxEvents, timeout_ms);
+    const int n = calls_.epoll_wait(epoll_, events, kMaxEvents, wait_ms());
     if (n < 0 && errno != EINTR) return fail("epoll_wait");
     if (n > 0 && !serve(events, n)) return false;
     if (options_.spin && n <= 0 && ++empty_spins < kSpinsPerClockRead) continue;
     empty_spins = 0;
     const std::uint64_t now = monotonic_ns();
     if (finished(now)) return true;
+    if (!tcp_start_rested(now)) return false;
     if (now >= next_tick_) tick(now);
     if (tick_failed_) return false;
   }
   return true;
+}
+
+int Load::wait_ms() const {
+  if (options_.spin) return 0;
+  if (resting_.empty()) return kWaitMs;
+  const std::uint64_t now = monotonic_ns(), until = std::max(resting_.front().until, now);
+  return std::min(kWaitMs, static_cast<int>((until - now + 999'999) / 1'000'000));
 }
 
 bool Load::serve(const epoll_event* events, int count) {

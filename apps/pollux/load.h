@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ namespace pollux::tool {
 extern volatile std::sig_atomic_t g_stop;
 
 std::uint64_t monotonic_ns();
+std::uint64_t to_ns(double seconds);
 
 struct LoadOptions {
   sockaddr_in server{};
@@ -26,6 +28,7 @@ struct LoadOptions {
   std::size_t size = 64;
   double warmup_s = 0.5;
   double duration_s = 5.0;
+  double interval_s = 0;    // TCP: from an answer to the next request of its connection
   std::uint64_t count = 0;  // not 0: end after this many measured requests instead
   bool spin = false;
   bool progress = false;
@@ -76,6 +79,7 @@ class Load {
   bool await_connections();
   bool finish_connect(Flow& flow);
   bool loop();
+  int wait_ms() const;
   bool serve(const epoll_event* events, int count);
   void tick(std::uint64_t now);
   void show_progress(std::uint64_t now);
@@ -85,6 +89,7 @@ class Load {
   bool fail(const char* what);
 
   // load_tcp.cc
+  bool tcp_start_rested(std::uint64_t now);
   bool tcp_start(Flow& flow, std::size_t requests, std::uint64_t now);
   bool tcp_push(Flow& flow);
   bool tcp_readable(Flow& flow);
@@ -96,12 +101,20 @@ class Load {
   bool udp_readable(Flow& flow);
   bool udp_resend_lost(Flow& flow, std::uint64_t now);
 
+  // Requests that wait for interval_s after the answers before them.
+  struct Rest {
+    std::uint64_t until;
+    Flow* flow;
+    std::size_t requests;
+  };
+
   const SocketCalls& calls_;
   const LoadOptions options_;
   LoadResult* result_ = nullptr;
   std::string error_;
   int epoll_ = -1;
   std::vector<Flow> flows_;
+  std::deque<Rest> resting_;   // in order: all rest equally long
   std::vector<char> pattern_;  // one request
   std::vector<char> buffer_;
   std::uint64_t measure_from_ = 0;

@@ -51,7 +51,20 @@ bool Load::tcp_readable(Flow& flow) {
     complete(flow.requests[flow.completed % options_.depth].start, now);
     ++flow.completed;
   }
+  if (options_.interval_s > 0 && answers != 0) {
+    resting_.push_back({now + to_ns(options_.interval_s), &flow, answers});
+    return true;
+  }
   return answers == 0 || tcp_start(flow, answers, now);
+}
+
+bool Load::tcp_start_rested(std::uint64_t now) {
+  while (!resting_.empty() && resting_.front().until <= now) {
+    const Rest rest = resting_.front();
+    resting_.pop_front();
+    if (!tcp_start(*rest.flow, rest.requests, monotonic_ns())) return false;
+  }
+  return true;
 }
 
 bool Load::tcp_check(Flow& flow, std::size_t length) const {

@@ -26,7 +26,7 @@ CLI::App* add_latency(CLI::App& app, LatencyCommand& command) {
   add_stack_options(*latency, command.stack);
   latency->add_option("host", command.host, "the server's IPv4 address (with --serve: our own)");
   latency->add_option("--port", command.port)->check(CLI::Range(1, 65535))->capture_default_str();
-  latency->add_flag("--udp", command.udp, "datagrams instead of TCP");
+  CLI::Option* udp = latency->add_flag("--udp", command.udp, "datagrams instead of TCP");
   latency->add_flag("--serve", command.serve, "be the echo server, TCP and UDP, until a signal");
   latency->add_flag("--spin", command.spin, "never sleep: wait with timeout 0");
   latency->add_option("-n,--connections", command.connections)
@@ -46,6 +46,12 @@ CLI::App* add_latency(CLI::App& app, LatencyCommand& command) {
   latency->add_option("--count", command.count, "end after this many measured requests")
       ->check(CLI::PositiveNumber)
       ->excludes(duration);
+  latency
+      ->add_option("-i,--interval", command.interval_s,
+                   "seconds from an answer to the next request of its connection")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->excludes(udp)
+      ->capture_default_str();
   latency->add_option("--json", command.json, "also write JSON to FILE; - : only JSON, to stdout");
   latency->add_flag("-q,--quiet", command.quiet, "no live progress");
   return latency;

@@ -67,6 +67,12 @@ check() {
 
 latency() { in_space "$tool" latency --quiet --warmup 0.1 --duration 0.5 "$@"; }
 
+# Half a second has room for 25 requests with rests of 20 ms between.
+rests() {
+  latency --json - --interval 0.02 "$@" | tee /dev/stderr |
+    grep -qE '"requests": ([1-9]|1[0-9]|2[0-5]),'
+}
+
 no_loss() { in_space "$tool" ping -q "$@" | tee /dev/stderr | grep -q ' 0.0 % lost'; }
 
 ulimit -n 4096
@@ -79,6 +85,8 @@ check "1,000 pings from the kernel" no_loss --kernel -n 1000 -i 0.001 $stack
 check "TCP requests" latency --kernel $stack
 check "TCP requests, 100 connections, depth 8" latency --kernel -n 100 -d 8 $stack
 check "TCP requests of 1 MiB" latency --kernel -s 1048576 $stack
+check "TCP requests with rests between" rests --kernel $stack
+check "TCP requests with rests between, spinning" rests --kernel --spin $stack
 check "UDP requests" latency --kernel --udp -n 10 $stack
 check "echo ends on SIGTERM with status 0" stop_server
 
