@@ -185,6 +185,14 @@ class Tidy(unittest.TestCase):
         test = {"tests/unit/tcp/a_test.cc": source("a_test.cc", "// MUST-7\n")}
         self.passes({**code, **test})
 
+    def test_unit_tests_that_the_twin_report_names(self):
+        text = header("elsewhere.h", 'const char* a = "x: unit test "\n    "waits_forever";\n')
+        named = {"tests/twin/elsewhere.h": text}
+        self.fails(named, "elsewhere.h:1: no unit test `waits_forever`")
+        code = {"stack/tcp/a.h": header("a.h"),
+                "tests/unit/tcp/a_test.cc": source("a_test.cc", "TEST_F(A, waits_forever) {}\n")}
+        self.passes({**named, **code})
+
 
 def main():
     result = unittest.TextTestRunner().run(unittest.defaultTestLoader.loadTestsFromTestCase(Tidy))

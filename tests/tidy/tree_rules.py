@@ -137,5 +137,19 @@ def untested_musts(tree):
                 yield source.path, source.line_of(match.start()), f"no test cites {label}", True
 
 
+def unit_tests_named(tree):
+    """elsewhere.h sends the reader of the twin report to unit tests, by name."""
+    tests = set()
+    for source in tree.cpp_in("tests/unit"):
+        tests.update(re.findall(r"^TEST(?:_F|_P)?\(\w+,\s*(\w+)\)", source.text, re.MULTILINE))
+    for source in tree.cpp_in("tests/twin"):
+        if source.name != "elsewhere.h":
+            continue
+        text = re.sub(r'"\s*"', "", source.text)
+        for name in re.findall(r"unit test (\w+)", text):
+            if name not in tests:
+                yield source.path, 1, f"no unit test `{name}`", False
+
+
 TREE_RULES = (unbuilt_sources, tests_without_source, thirty_second_table, undocumented_keys,
-              untested_musts)
+              untested_musts, unit_tests_named)

@@ -73,11 +73,29 @@ void b2_8_exists_and_not(Twin& t) {
   t.expect("DEL again", t.remove(set, fd), "-1 ENOENT");
 }
 
+void b2_10_adding_waits_for_nothing(Twin& t) {
+  const int set = t.set();
+  t.expect("idle", t.add(set, t.pair().active, EPOLLIN, 'A'), "0");
+  t.expect("empty set", t.add(set, t.set(), EPOLLIN, 'B'), "0");
+  t.expect("listener", t.add(set, t.listener().fd, EPOLLIN, 'C'), "0");
+  const int blocking = t.keep(t.calls.socket(AF_INET, SOCK_DGRAM, 0));
+  t.expect("blocking socket", t.add(set, blocking, EPOLLIN, 'D'), "0");
+  t.expect("none ready", t.wait(set), "none");
+}
+
 void b2_11_unknown_bits(Twin& t) {
   const int set = t.set();
   t.expect("bits 15, 20, NVAL", t.add(set, t.tcp(), 1u << 15 | 1u << 20 | 0x20, 'A'), "0");
   t.expect("wait", t.wait(set), "A:HUP");
   t.expect("all but EXCL", t.add(set, t.tcp(), 0xefffffff, 'B'), "0");
+}
+
+void b2_12_wakeup(Twin& t) {
+  const int set = t.set(), fd = t.pair().active;
+  t.expect("ADD", t.add(set, fd, EPOLLWAKEUP | EPOLLOUT, 'A'), "0");
+  t.expect("wait", t.wait(set), "A:OUT");
+  t.expect("MOD", t.modify(set, fd, EPOLLWAKEUP | EPOLLIN, 'A'), "0");
+  t.expect("no longer of interest", t.wait(set), "none");
 }
 
 void b2_13_uring_wake(Twin& t) {
@@ -147,7 +165,9 @@ constexpr Case kCases[] = {
     {"2.6", "a set in itself is EINVAL", b2_6_itself},
     {"2.7", "unknown operation is EINVAL", b2_7_unknown_operation},
     {"2.8", "EEXIST and ENOENT", b2_8_exists_and_not},
+    {"2.10", "ADD never waits", b2_10_adding_waits_for_nothing},
     {"2.11", "unknown interest bits are kept and never seen", b2_11_unknown_bits},
+    {"2.12", "WAKEUP is taken and has no effect", b2_12_wakeup},
     {"2.13", "the io_uring bit has no effect", b2_13_uring_wake},
     {"2.14", "ERR and HUP are always of interest", b2_14_err_and_hup_always},
     {"2.20", "what EXCLUSIVE may be combined with", b2_20_exclusive_masks},

@@ -138,6 +138,14 @@ void b6_4_disabled_is_still_registered(Twin& t) {
   t.expect("DEL", t.remove(set, fd), "0");
 }
 
+void b6_5_a_fault_does_not_consume_the_shot(Twin& t) {
+  const int set = t.set();
+  t.add(set, t.tcp(), EPOLLIN | EPOLLONESHOT, 'A');
+  t.expect("NULL", to_text(t.calls.epoll_wait(set, nullptr, 1, 0)), "-1 EFAULT");
+  t.expect("still armed", t.wait(set), "A:HUP");
+  t.expect("fired", t.wait(set), "none");
+}
+
 constexpr Case kCases[] = {
     {"4.1", "level: reported until drained", b4_1_level_until_drained},
     {"4.2", "order of becoming ready", b4_2_order_of_readiness},
@@ -151,6 +159,7 @@ constexpr Case kCases[] = {
     {"6.1", "ONESHOT: silent after delivery", b6_1_one_shot_is_silent_after_delivery},
     {"6.3", "ONESHOT: MOD arms again", b6_3_modify_arms_again},
     {"6.4", "ONESHOT: still registered", b6_4_disabled_is_still_registered},
+    {"6.5", "ONESHOT: a fault does not consume it", b6_5_a_fault_does_not_consume_the_shot},
 };
 
 }  // namespace

@@ -53,6 +53,16 @@ void b14_6_regular_files(Twin& t) {
 
 void b14_7_no_descriptors(Twin& t) { t.expect("nfds 0", t.calls.poll(nullptr, 0, 1), 0); }
 
+void b14_8_bad_arrays_and_what_is_written(Twin& t) {
+  t.expect("NULL", to_text(t.calls.poll(nullptr, 1, 0)), "-1 EFAULT");
+  const int fd = t.pair().active;
+  std::array<pollfd, 3> entries = {{{fd, 0x7fff, 0}, {kUnopened, POLLIN, 0}, {-5, POLLOUT, 0}}};
+  t.expect("poll", t.calls.poll(entries.data(), entries.size(), 0), 2);
+  t.expect("fd", entries[0].fd == fd && entries[1].fd == kUnopened && entries[2].fd == -5, 1);
+  t.expect("events", entries[0].events == 0x7fff && entries[1].events == POLLIN, 1);
+  t.expect("events of fd < 0", entries[2].events, POLLOUT);
+}
+
 void b14_9_timeout(Twin& t) {
   pollfd entry{.fd = t.udp(), .events = POLLIN, .revents = 0};
   const auto before = std::chrono::steady_clock::now();
@@ -86,6 +96,7 @@ constexpr Case kCases[] = {
     {"14.5", "events 0 still reports ERR, HUP, NVAL", b14_5_events_0},
     {"14.6", "files are always ready", b14_6_regular_files},
     {"14.7", "no descriptors: a sleep", b14_7_no_descriptors},
+    {"14.8", "NULL is EFAULT; fd and events stay", b14_8_bad_arrays_and_what_is_written},
     {"14.9", "never early", b14_9_timeout},
     {"14.10", "ppoll's timespec", b14_10_ppoll_timespec},
     {"14.12", "every ready descriptor is reported", b14_12_all_are_evaluated},

@@ -1,4 +1,10 @@
 // cases_select.cc - behaviours 15.x: select and pselect.
+#include <arpa/inet.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <array>
+
 #include "tests/twin/twin.h"
 
 namespace pollux::twin {
@@ -77,6 +83,55 @@ void b15_4_bad_arguments(Twin& t) {
   t.expect("sets untouched", FD_ISSET(closed, &readable) && FD_ISSET(fd, &readable), 1);
 }
 
+// A set of any size, as the system call takes it.
+class LargeSet {
+ public:
+  fd_set* get() { return reinterpret_cast<fd_set*>(words_.data()); }
+  void add(int fd) { word(fd) |= bit(fd); }
+  bool has(int fd) { return (word(fd) & bit(fd)) != 0; }
+
+ private:
+  static constexpr size_t kBits = 8 * sizeof(unsigned long);
+  static unsigned long bit(int fd) { return 1ul << static_cast<size_t>(fd) % kBits; }
+  unsigned long& word(int fd) { return words_[static_cast<size_t>(fd) / kBits]; }
+  std::array<unsigned long, (size_t{1} << 20) / kBits> words_{};
+};
+
+void b15_4_beyond_the_table(Twin& t) {
+  constexpr int kFar = 1'000'000;  // no table has grown so far
+  LargeSet readable, writable;
+  const int fd = t.pair().active;
+  writable.add(fd);
+  readable.add(kFar);
+  timeval timeout = kAtOnce;
+  t.expect("n is cut", t.calls.select(kFar + 1, readable.get(), writable.get(), nullptr, &timeout),
+           1);
+  t.expect("writable", writable.has(fd), 1);
+  t.expect("ignored, not cleared", readable.has(kFar), 1);
+}
+
+void b15_5_more_than_fd_setsize(Twin& t) {
+  constexpr int kHigh = 3000;
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit enough{std::max<rlim_t>(before.rlim_cur, kHigh + 1), before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &enough);
+  const Pair pair = t.pair();
+  t.expect("dup2", t.keep(t.calls.dup2(pair.passive, kHigh)), kHigh);
+  LargeSet readable, except;
+  for (const int fd : {kHigh, pair.passive, pair.active}) {
+    readable.add(fd);
+    except.add(fd);
+  }
+  t.send(pair.active, "x");
+  timeval timeout = kAtOnce;
+  t.expect("both numbers",
+           t.calls.select(kHigh + 1, readable.get(), nullptr, except.get(), &timeout), 2);
+  t.expect("high", readable.has(kHigh), 1);
+  t.expect("cleared", readable.has(pair.active) || except.has(kHigh), 0);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+}
+
 void b15_6_timeval(Twin& t) {
   for (timeval timeout : {timeval{-1, 0}, timeval{0, -1}}) {
     t.expect("negative", to_text(t.calls.select(0, nullptr, nullptr, nullptr, &timeout)),
@@ -110,6 +165,50 @@ void b15_8_sets_are_overwritten(Twin& t) {
 
 void b15_9_files(Twin& t) { t.expect("/dev/null", select_one(t, t.null_device().number), "2 rw-"); }
 
+void b15_10_fin(Twin& t) {
+  const Pair pair = t.pair();
+  t.send(pair.active, "x");
+  t.close(pair.active);
+  t.settle();
+  t.expect("with data", select_one(t, pair.passive), "2 rw-");
+  t.expect("data", t.receive(pair.passive), "\"x\"");
+  t.expect("the end", select_one(t, pair.passive), "2 rw-");
+  t.calls.shutdown(pair.passive, SHUT_WR);
+  t.settle();
+  t.expect("both directions", select_one(t, pair.passive), "2 rw-");
+}
+
+// A connected datagram socket whose peer is gone.
+int unreachable(Twin& t) {
+  const int gone = t.udp(), fd = t.udp();
+  sockaddr_in address{};
+  auto* const any = reinterpret_cast<sockaddr*>(&address);
+  socklen_t length = sizeof address;
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  t.calls.bind(gone, any, length);
+  t.calls.getsockname(gone, any, &length);
+  t.close(gone);
+  t.calls.connect(fd, any, length);
+  return fd;
+}
+
+void b15_11_select_error_queue(Twin& t) {
+  const int fd = unreachable(t);
+  t.set_option(fd, IPPROTO_IP, IP_RECVERR, 1);
+  t.send(fd, "x");
+  t.expect("without", select_one(t, fd), "2 rw-");
+  t.expect("set", t.set_option(fd, SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1), 0);
+  t.expect("with", select_one(t, fd), "3 rwx");
+  t.expect("SO_ERROR", t.socket_error(fd), "ECONNREFUSED");
+  t.expect("the queue is there still", select_one(t, fd), "3 rwx");
+  t.expect("read it", t.receive(fd, 0, MSG_ERRQUEUE), "\"\"");
+  t.expect("empty", select_one(t, fd), "1 -w-");
+  const int tcp = t.refused();
+  t.expect("set of TCP", t.set_option(tcp, SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1), 0);
+  t.expect("no effect", select_one(t, tcp), "2 rw-");
+}
+
 void b15_20_pselect(Twin& t) {
   const int fd = t.pair().active;
   fd_set set;
@@ -128,10 +227,14 @@ constexpr Case kCases[] = {
     {"15.2b", "urgent data sets except", b15_2_urgent},
     {"15.3", "the return value counts bits", b15_3_counts_bits},
     {"15.4", "n < 0 and closed descriptors", b15_4_bad_arguments},
+    {"15.4b", "bits beyond the table are ignored", b15_4_beyond_the_table},
+    {"15.5", "more than FD_SETSIZE descriptors", b15_5_more_than_fd_setsize},
     {"15.6", "negative times", b15_6_timeval},
     {"15.7", "the remaining time is written back", b15_7_remaining_time},
     {"15.8", "sets are overwritten", b15_8_sets_are_overwritten},
     {"15.9", "files are always ready", b15_9_files},
+    {"15.10", "FIN reads, and is not except", b15_10_fin},
+    {"15.11", "SO_SELECT_ERR_QUEUE sets all three", b15_11_select_error_queue},
     {"15.7b", "pselect's timespec", b15_20_pselect},
 };
 

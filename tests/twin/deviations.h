@@ -17,6 +17,9 @@ inline constexpr Deviation kDeviations[] = {
     {"9.7", "a forked child owns no stack: its copies of descriptors keep nothing alive"},
     {"9.8", "a forked child owns no stack: it cannot add to its parent's set"},
     {"9.9", "no descriptor of Pollux's can be sent to another process: there are no UNIX sockets"},
+    {"3.5b",
+     "a library touches its caller's memory itself: what is bad there faults (EFAULT is for "
+     "NULL and the kernel's addresses)"},
     {"", ""},
 };
 

@@ -4,8 +4,8 @@
 
 #include <string>
 
+#include "tests/twin/accounting.h"
 #include "tests/twin/deviations.h"
-#include "tests/twin/side.h"
 
 namespace pollux::twin {
 namespace {
@@ -27,7 +27,8 @@ std::vector<Case> all_cases(const std::string& only) {
        {create_cases(), ctl_cases(), wait_cases(), level_cases(), edge_cases(), lifetime_cases(),
         signal_cases(), poll_cases(), select_cases(), tcp_state_cases(), tcp_data_cases(),
         tcp_wakeup_cases(), udp_cases(), waiters_cases(), exclusive_cases(), nested_cases(),
-        close_cases(), processes_cases(), stop_cases(), mixed_cases(), flood_cases()}) {
+        close_cases(), processes_cases(), stop_cases(), mixed_cases(), flood_cases(),
+        model_cases(), limits_cases()}) {
     for (const Case& one : part) {
       if (std::string_view(one.number).starts_with(only)) all.push_back(one);
     }
@@ -96,6 +97,17 @@ void report(const Case& one, const Outcome& kernel, const Outcome* pollux, bool 
   if (is_verbose || !kernel_right || !same) print_observations(kernel, pollux, is_verbose);
 }
 
+// False: some of the list's lines are nowhere.
+bool report_account(const Account& account) {
+  for (const Elsewhere& line : account.elsewhere) {
+    printf("%-7s no case: %s\n", std::string(line.number).c_str(), std::string(line.where).c_str());
+  }
+  for (const std::string& complaint : account.complaints) printf("MISSING %s\n", complaint.c_str());
+  printf("lines: %d of the list, %d with a case, %zu elsewhere, %zu missing\n", account.lines,
+         account.with_case, account.elsewhere.size(), account.complaints.size());
+  return account.complaints.empty();
+}
+
 int run(const Options& options) {
   const std::vector<Case> cases = all_cases(options.only);
   const std::vector<Outcome> kernel = run_side(kernel_calls(), "", cases);
@@ -106,12 +118,16 @@ int run(const Options& options) {
   for (size_t i = 0; i < cases.size(); ++i) {
     report(cases[i], kernel[i], other ? &pollux[i] : nullptr, options.is_verbose, totals);
   }
-  const int failed = totals.different + totals.kernel_wrong;
-  const int count = static_cast<int>(cases.size());
-  printf("%d passed, %d failed, 0 skipped\n", count > failed ? count - failed : 0, failed);
+  int failed = totals.different + totals.kernel_wrong;
+  int checks = static_cast<int>(cases.size());
+  if (options.only.empty()) {
+    ++checks;
+    failed += !report_account(account(cases, kernel));
+  }
+  printf("%d passed, %d failed, 0 skipped\n", checks > failed ? checks - failed : 0, failed);
   if (other) {
     printf("twin: %d same, %d deviations, %d different of %d\n", totals.same, totals.deviations,
-           totals.different, count);
+           totals.different, static_cast<int>(cases.size()));
   }
   return failed > 0 || cases.empty() ? 1 : 0;
 }

@@ -95,6 +95,12 @@ class Twin {
   std::vector<Observation> observations_;
 };
 
+// An address that no program has: the kernel's half of the address space.
+template <typename T>
+T* kernel_address() {
+  return reinterpret_cast<T*>(~uintptr_t{4095});
+}
+
 std::string to_text(long result);  // "3", or "-1 EAGAIN" from errno
 std::string events_to_text(uint32_t events);
 
@@ -105,6 +111,7 @@ struct Case {
   const char* end = "";  // how its process ends, if not by itself: "killed: Terminated"
 };
 
+std::span<const Case> model_cases();
 std::span<const Case> create_cases();
 std::span<const Case> ctl_cases();
 std::span<const Case> wait_cases();
@@ -126,5 +133,6 @@ std::span<const Case> nested_cases();
 std::span<const Case> close_cases();
 std::span<const Case> processes_cases();
 std::span<const Case> stop_cases();
+std::span<const Case> limits_cases();
 
 }  // namespace pollux::twin

@@ -1,0 +1,35 @@
+// elsewhere.h - the lines of the list of behaviours that no twin case can show, or not all of it.
+#pragma once
+
+#include "tests/twin/accounting.h"
+
+namespace pollux::twin {
+
+// The unit tests named here exist: the tidy test looks for them.
+inline constexpr Elsewhere kElsewhere[] = {
+    {"0.5",
+     "an arrival during a transfer: unit test "
+     "epoll_0_4_0_5_arrivals_during_the_walk_in_order_of_arrival"},
+    {"0.8", "names structures and nothing to see; epoll/README.md has both names of each"},
+    {"1.4", "ENFILE is the machine's limit there: unit test sets_run_out_as_enfile"},
+    {"2.9", "the limit is the machine's there: unit test epoll_2_9_watch_limit"},
+    {"2.15",
+     "decided: items come from a pool reserved at start, so ENOSPC is all there is: unit test "
+     "epoll_2_9_watch_limit"},
+    {"6.2", "the stored mask: unit test epoll_6_1_6_2_one_shot_is_silent_for_everything_after_one"},
+    {"7.5", "decided: needs two processes that share one open file"},
+    {"9.7", "decided: needs two processes that share one open file"},
+    {"9.8", "decided: needs two processes that share one open file"},
+    {"9.9", "decided: needs two processes that share one open file"},
+    {"11.1",
+     "the limit is the machine's there: unit test "
+     "epoll_11_1_11_2_watches_are_counted_over_all_sets_and_given_back"},
+    {"11.2", "unit test epoll_11_1_11_2_watches_are_counted_over_all_sets_and_given_back"},
+    {"11.3", "decided: one process is one user, who makes every set and every call"},
+    {"12.1",
+     "decided: a library has no /proc; what is stored: unit test "
+     "epoll_2_14_err_and_hup_are_always_of_interest"},
+    {"12.5", "decided: kcmp(2) compares what the kernel has"},
+};
+
+}  // namespace pollux::twin
