@@ -30,6 +30,16 @@ inline constexpr Elsewhere kElsewhere[] = {
      "decided: a library has no /proc; what is stored: unit test "
      "epoll_2_14_err_and_hup_are_always_of_interest"},
     {"12.5", "decided: kcmp(2) compares what the kernel has"},
+    {"16.6", "not offered: TCP_FASTOPEN_CONNECT is ENOPROTOOPT"},
+    {"16.29",
+     "needs a router that complains: unit test icmp_error_ends_a_connect, unit test "
+     "soft_icmp_error_is_what_the_program_learns"},
+    {"16.30", "not offered: SO_TIMESTAMPING and SO_ZEROCOPY are ENOPROTOOPT"},
+    {"16.73", "not offered: TCP_FASTOPEN is ENOPROTOOPT"},
+    {"17.14",
+     "needs a stack without memory: unit test "
+     "a_writer_without_memory_is_woken_when_there_is_some"},
+    {"18.8", "dropped on arrival: unit test every_wrong_bit_is_noticed"},
 };
 
 }  // namespace pollux::twin
