@@ -226,9 +226,8 @@ class Connection : public PendingHook {
   Scoreboard* scoreboard_ = nullptr;  // null: the peer has told of no hole
   FourTuple tuple_;
   UserOptions options_;
-  std::uint32_t receive_limit_ = 0;  // SO_RCVBUF as it is now
-  std::uint32_t ts_offset_, ts_recent_ = 0;
-  std::uint32_t ts_recent_s_ = 0;  // when, seconds
+  std::uint32_t receive_limit_ = 0;                            // SO_RCVBUF as it is now
+  std::uint32_t ts_offset_, ts_recent_ = 0, ts_recent_s_ = 0;  // the last: when, seconds
   std::uint32_t last_receive_ms_ = 0, last_send_ms_ = 0, challenge_ms_ = 0;
   std::uint32_t stalled_ms_ = 0;  // since when nothing moves; meaningful if retries_ or persist_
   std::uint32_t tuned_us_ = 0, tuned_position_ = 0, total_retrans_ = 0;
