@@ -28,6 +28,11 @@ def main():
     print(f"{'round trip in us, server':30}" + "".join(f"{p:>10}" for p in PERCENTILES))
     for name, label in ROWS:
         print(row(label, tables[name]))
+    if any(tables[side + "-spinning"]["p50"] > tables[side + "-asleep"]["p50"]
+           for side in ("pollux", "kernel")):
+        print("\nSpinning was slower than sleeping: the cores are not free, and these figures are "
+              "the\nscheduler's.")
+        return 1
     print()
     for side in ("pollux", "kernel"):
         asleep, spinning = tables[side + "-asleep"], tables[side + "-spinning"]
