@@ -82,25 +82,37 @@ void b9_12_ctl_while_a_thread_waits(Twin& t) {
   t.expect("ADD of what is ready", waiters.each(), "C:OUT, D:IN");
 }
 
-void b9_13_close_under_poll(Twin& t) {
+// What two polls say, of a socket and of a set, that are closed while they sleep; empty if the
+// closes may have come too late for the timeout.
+std::string closed_under_poll(Twin& t, std::chrono::milliseconds timeout) {
   const int set = t.set(), socket = t.pair().passive;
-  Waiters waiters(t);
+  const auto begin = std::chrono::steady_clock::now();
   std::atomic<int> early = 0;
+  Waiters waiters(t);
   for (const int fd : {socket, set}) {
-    waiters.start([&t, &early, fd] {
+    waiters.start([&t, &early, fd, timeout] {
       pollfd entry{.fd = fd, .events = POLLIN, .revents = 0};
       const auto before = std::chrono::steady_clock::now();
-      const int n = t.calls.poll(&entry, 1, kShort.count());
-      early += std::chrono::steady_clock::now() - before < kShort;
+      const int n = t.calls.poll(&entry, 1, static_cast<int>(timeout.count()));
+      early += std::chrono::steady_clock::now() - before < timeout;
       return to_text(n) + " " + events_to_text(static_cast<uint16_t>(entry.revents));
     });
   }
   waiters.until_asleep();
   t.close(socket);
   t.close(set);
+  const bool is_in_time = std::chrono::steady_clock::now() - begin < timeout;
   waiters.join();
-  t.expect("socket, set", waiters.each(), "1 NVAL, 1 NVAL");
-  t.expect("before their timeout", early, 0);
+  if (!is_in_time) return "";
+  return waiters.each() + (early ? ", before the timeout" : "");
+}
+
+void b9_13_close_under_poll(Twin& t) {
+  std::string told;
+  for (auto timeout = kShort; told.empty() && timeout.count() < kLongMs; timeout *= 4) {
+    told = closed_under_poll(t, timeout);
+  }
+  t.expect("socket, set", told, "1 NVAL, 1 NVAL");
 }
 
 // Ten roots of five levels may watch one file (8.9): with a root's registrations its paths end.
@@ -147,10 +159,10 @@ void b9_15_everything_at_once(Twin& t) {
     }
     return std::string("closed");
   });
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < 200; ++i) {
     t.calls.send(pair.active, "x", 1, MSG_NOSIGNAL);
     t.add(set, pair.passive, EPOLLIN | (i % 2 ? uint32_t{EPOLLET} : 0), 'A');
-    std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
     t.remove(set, pair.passive);
   }
   is_over = true;

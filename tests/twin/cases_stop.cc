@@ -1,4 +1,5 @@
 // cases_stop.cc - behaviours 10.3, 10.5 and 10.8: signals that stop, that come late, and that kill.
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -27,15 +28,18 @@ pid_t stopper() {
   ::_exit(0);
 }
 
-void b10_3_stop_and_continue(Twin& t) {
-  const int set = t.set(), fd = t.pair().active;
-  t.add(set, fd, EPOLLIN, 'A');
-  pid_t pid = stopper();
+void b10_3_epoll_wait_ends(Twin& t) {
+  const int set = t.set();
+  t.add(set, t.pair().active, EPOLLIN, 'A');
+  const pid_t pid = stopper();
   t.expect("epoll_wait", t.wait(set, 1, 1000), "-1 EINTR");
   ::waitpid(pid, nullptr, 0);
+}
+
+void b10_3_poll_goes_on(Twin& t) {
   constexpr std::chrono::milliseconds kTimeout(150);
-  pollfd entry{.fd = fd, .events = POLLIN, .revents = 0};
-  pid = stopper();
+  pollfd entry{.fd = t.pair().active, .events = POLLIN, .revents = 0};
+  const pid_t pid = stopper();
   const auto before = std::chrono::steady_clock::now();
   t.expect("poll", to_text(t.calls.poll(&entry, 1, kTimeout.count())), "0");
   const auto took = std::chrono::steady_clock::now() - before;
@@ -69,6 +73,7 @@ void b10_8_a_fatal_signal(Twin& t) {
   const int set = t.set();
   const Pair pair = t.pair();
   t.add(set, pair.passive, EPOLLIN | EPOLLET, 'A');
+  t.set_option(pair.active, IPPROTO_TCP, TCP_NODELAY, 1);
   std::atomic<int> events = 0;
   std::atomic<bool> is_over = false;
   std::thread sender([&] {
@@ -90,7 +95,8 @@ void b10_8_a_fatal_signal(Twin& t) {
 }
 
 constexpr Case kCases[] = {
-    {"10.3", "stopped and continued: epoll_wait ends, poll goes on", b10_3_stop_and_continue},
+    {"10.3", "stopped and continued: epoll_wait ends", b10_3_epoll_wait_ends},
+    {"10.3b", "stopped and continued: poll goes on", b10_3_poll_goes_on},
     {"10.5", "blocked by the mask of the wait: runs after it", b10_5_blocked_by_the_mask},
     {"10.8", "a fatal signal, while events keep coming", b10_8_a_fatal_signal,
      "killed: Terminated"},

@@ -1,5 +1,7 @@
 // cases_waiters.cc - behaviours 6.6 and 7.1 to 7.9: several threads wait on one set, or on one
 // file.
+#include <netinet/tcp.h>
+
 #include <atomic>
 #include <chrono>
 
@@ -82,6 +84,7 @@ void b7_8_at_the_moment_of_the_timeout(Twin& t) {
   const int set = t.set();
   const Pair pair = t.pair();
   t.add(set, pair.passive, EPOLLIN | EPOLLET, 'A');
+  t.set_option(pair.active, IPPROTO_TCP, TCP_NODELAY, 1);
   int once = 0;
   constexpr int kRounds = 60;
   for (int round = 0; round < kRounds; ++round) {
