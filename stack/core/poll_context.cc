@@ -78,7 +78,7 @@ class StackPollContext::Claims {
     Instant next = Instant::never();
     for_each_held([&](Napi& napi) {
       Entered entered(napi.stack().entry());
-      next = earlier(next, napi.stack().announce_sleep(napi.next_pause(ceiling)));
+      next = earlier(next, napi.stack().announce_sleep(sleeper_, napi.next_pause(ceiling)));
     });
     return next;
   }

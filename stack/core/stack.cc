@@ -188,6 +188,7 @@ void Stack::note_changes() {
 }
 
 void Stack::arm(Sleeper& sleeper) {
+  if (sleeper.is_woken()) return;
   armed_ = &sleeper;
   for (auto& in : interfaces_) in->device().arm_rx_interrupt();
 }
@@ -199,7 +200,8 @@ void Stack::disarm(Sleeper& sleeper) {
   for (auto& in : interfaces_) in->device().disarm_rx_interrupt();
 }
 
-Instant Stack::announce_sleep(Duration pause) {
+Instant Stack::announce_sleep(Sleeper& sleeper, Duration pause) {
+  if (armed_ != &sleeper) return Instant();
   Instant until = earliest_timeout();
   if (lacks_interrupts_ || is_refusing_) until = earlier(until, clock_.now() + pause);
   // Held back by a writer who may not come again soon.

@@ -67,13 +67,14 @@ class Stack final : public WorldGate {
   }
 
   // --- sleeping. One sleeper at a time has the receive interrupts; a later arm() takes them over,
-  // and the disarm() of who had them before does nothing.
+  // and what who had them before does then changes nothing: it has been woken before, perhaps while
+  // it was on its way into arm().
   void arm(Sleeper& sleeper);
   void disarm(Sleeper& sleeper);
-  // The armed sleeper sleeps from now on; returns when it is to poll without an interrupt. Whoever
-  // sets an earlier timer or is refused by a device wakes it. `pause`: between two polls of devices
-  // without interrupts.
-  Instant announce_sleep(Duration pause);
+  // The sleeper, if armed, sleeps from now on; returns when it is to poll without an interrupt (the
+  // past: at once). Whoever sets an earlier timer or is refused by a device wakes it. `pause`:
+  // between two polls of devices without interrupts.
+  Instant announce_sleep(Sleeper& sleeper, Duration pause);
   // Without entering.
   void add_rx_interrupt_fds(std::vector<pollfd>& fds) const;
   // When it next wants a poll without a packet arriving. The past: at once.

@@ -269,7 +269,7 @@ TEST_F(StackTest, nothing_is_deferred_while_somebody_sleeps_on_the_device) {
   {
     Inside inside(*stack_);
     stack_->arm(other);
-    stack_->announce_sleep(Duration::ms(1));
+    stack_->announce_sleep(other, Duration::ms(1));
   }
   stack_->note_wait_returned(8);
   EXPECT_TRUE(send_to(socket, kPeer).ok());
@@ -288,7 +288,7 @@ TEST_F(StackTest, whoever_sets_an_earlier_timer_wakes_the_sleeper) {
   {
     Inside inside(*stack_);
     stack_->arm(other);
-    stack_->announce_sleep(Duration::ms(1));
+    stack_->announce_sleep(other, Duration::ms(1));
     const auto made = create_socket(stack_->world(), {AF_INET, SOCK_STREAM, IPPROTO_TCP});
     ASSERT_TRUE(made.ok());
     socket = *made;
@@ -314,7 +314,7 @@ TEST_F(StackTest, a_device_event_found_by_an_empty_poll_wakes_the_sleeper) {
   {
     Inside inside(*stack_);
     stack_->arm(other);
-    stack_->announce_sleep(Duration::ms(1));
+    stack_->announce_sleep(other, Duration::ms(1));
   }
   other.reset();
   device_.next = clock_.now() + Duration::ms(1);
@@ -324,6 +324,38 @@ TEST_F(StackTest, a_device_event_found_by_an_empty_poll_wakes_the_sleeper) {
     EXPECT_TRUE(other.is_woken());
     stack_->disarm(other);
   }
+}
+
+// The softirq thread before a waiter that has taken the devices from it and has already gone again.
+TEST_F(StackTest, who_has_lost_the_devices_neither_announces_a_sleep_nor_arms_again) {
+  introduce_peer();
+  Socket& socket = udp_socket();
+  Sleeper late, other;
+  {
+    Inside inside(*stack_);
+    stack_->arm(late);
+    late.wake();
+    stack_->arm(other);
+    EXPECT_LE(stack_->announce_sleep(late, Duration::ms(1)), inside.now());
+    stack_->disarm(other);
+    EXPECT_LE(stack_->announce_sleep(late, Duration::ms(1)), inside.now());
+    stack_->disarm(late);
+  }
+  EXPECT_TRUE(send_to(socket, kPeer).ok());  // nobody is asleep: nobody is woken
+  {
+    Inside inside(*stack_);
+    stack_->arm(other);
+    stack_->arm(late);
+    stack_->announce_sleep(other, Duration::ms(1));
+  }
+  device_.next = clock_.now() + Duration::ms(1);
+  {
+    Entered entered(stack_->entry());
+    EXPECT_FALSE(stack_->poll(64, clock_.now()));
+    EXPECT_TRUE(other.is_woken());
+    stack_->disarm(other);
+  }
+  socket.put();
 }
 
 TEST_F(StackTest, nobody_sleeps_on_what_a_writer_holds_back) {
@@ -336,7 +368,7 @@ TEST_F(StackTest, nobody_sleeps_on_what_a_writer_holds_back) {
   {
     Inside inside(*stack_);
     stack_->arm(other);
-    EXPECT_LE(stack_->announce_sleep(Duration::ms(1)), inside.now());
+    EXPECT_LE(stack_->announce_sleep(other, Duration::ms(1)), inside.now());
     stack_->disarm(other);
   }
   socket.put();
