@@ -122,6 +122,7 @@ class Socket : public File {
   // --- for the table of options (sockopt.cc)
   virtual tcp::UserOptions* user_options() { return nullptr; }  // TCP only
   virtual void options_changed(Instant) {}
+  virtual void receive_low_water_changed(Instant) {}
   virtual void sharing_changed() {}  // SO_REUSEADDR, SO_REUSEPORT
   // As SO_SNDBUF, SO_RCVBUF report it.
   virtual std::uint32_t send_buffer() const = 0;

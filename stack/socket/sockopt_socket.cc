@@ -86,7 +86,7 @@ Result<void> set_receive_low_water(Socket& s, int value, Instant now) {
   const std::uint32_t most = (tcp->receive_buffer != 0 ? tcp->receive_buffer : kAutomaticMax) / 2;
   const std::uint32_t wanted = value < 0 ? most : static_cast<std::uint32_t>(value);
   tcp->receive_low_water = std::max(std::min(wanted, most), 1u);
-  s.options_changed(now);
+  s.receive_low_water_changed(now);
   return {};
 }
 

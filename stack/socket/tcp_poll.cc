@@ -60,6 +60,9 @@ bool TcpSocket::is_send_shut(const Connection& c) const {
 }
 
 void TcpSocket::on_events(tcp::EventSet events) {
+  // Linux: tcp_set_state() gives an automatic port back at CLOSE.
+  const bool gives_back = events.has(Event::state_change) && is_over() && !is_bound_anew_;
+  if (gives_back && !is_port_fixed_) let_go_of_port();
   WaitQueue& queue = wait_queue();
   if (events.empty() || queue.empty()) return;
   if (events.has(Event::state_change)) queue.wake_up_all();

@@ -77,11 +77,14 @@ Result<void> TcpSocket::bind(const Endpoint& local, Instant) {
     bound_ = address;
     return {};
   }
-  RETURN_IF_ERROR(bind_port({address, local.port}));
-  bound_ = address;
-  is_port_fixed_ = local.port != 0;
+  const Result<void> result = bind_port({address, local.port});
+  // Linux: __inet_bind() forgets the address where it finds no port, and keeps the old port's
+  // number.
+  bound_ = result.ok() ? address : IpAddress::any_v4();
+  is_port_fixed_ = result.ok() && local.port != 0;
+  if (is_over()) last_port_ = connection()->tuple().local.port;
   is_bound_anew_ = is_over();
-  return {};
+  return result;
 }
 
 Result<void> TcpSocket::bind_port(const Endpoint& local) {
@@ -129,6 +132,7 @@ Result<void> TcpSocket::finish_connect(Instant now) {
   }
   const Errno error = c.take_error();
   become_idle(Errno{}, now);
+  wait_queue().wake_up(kErr);  // as after connect(AF_UNSPEC), 17.12
   return error == Errno{} ? Errno::connection_aborted : error;
 }
 

@@ -57,6 +57,7 @@ class TcpSocket final : public Socket {
 
   tcp::UserOptions* user_options() override;
   void options_changed(Instant now) override;
+  void receive_low_water_changed(Instant now) override;
   void sharing_changed() override;
   std::uint32_t send_buffer() const override;
   std::uint32_t receive_buffer() const override;

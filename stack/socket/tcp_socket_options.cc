@@ -19,6 +19,13 @@ void TcpSocket::options_changed(Instant now) {
   after_call(*c, now);
 }
 
+void TcpSocket::receive_low_water_changed(Instant now) {
+  tcp::Connection* c = connection();
+  if (!c) return;
+  c->receive_low_water_changed();
+  after_call(*c, now);
+}
+
 std::uint32_t TcpSocket::send_buffer() const {
   if (const tcp::Connection* c = connection()) return c->send_buffer_size();
   const tcp::UserOptions& options = listener() ? listener()->options() : idle()->options;

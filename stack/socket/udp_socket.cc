@@ -62,7 +62,8 @@ Result<void> UdpSocket::disconnect(Instant) {
 }
 
 Result<Endpoint> UdpSocket::peer() const {
-  if (!is_connected) return Errno::not_connected;
+  // Linux: inet_getname() calls port 0 no peer, though connect() took it.
+  if (!is_connected || remote.port == 0) return Errno::not_connected;
   return remote;
 }
 

@@ -77,6 +77,7 @@ class Connection : public PendingHook {
   UserOptions& options() { return options_; }
   const UserOptions& options() const { return options_; }
   void options_changed(Instant now);
+  void receive_low_water_changed();
   bool is_receive_shutdown() const { return receive_shutdown_; }
   bool is_send_shutdown() const { return send_shutdown_; }
   bool is_passive() const { return is_passive_; }               // opened by a peer's SYN

@@ -55,7 +55,7 @@ std::size_t Connection::read_stream(Bytes to, const ReceiveFlags& flags) {
     }
   }
   const auto wanted = static_cast<std::uint32_t>(std::min<std::size_t>(to.size(), limit));
-  if (flags.peek) return receive_.peek(skip, to.first(wanted));
+  if (flags.peek) return flags.trunc ? wanted : receive_.peek(skip, to.first(wanted));
   if (skip != 0) receive_.consume(skip);
   if (flags.trunc) {
     receive_.consume(wanted);
@@ -212,12 +212,16 @@ void Connection::options_changed(Instant now) {
   if (in(State::CLOSED | State::LISTEN)) return;
   update_mss();
   if (!is_orphan_) arm_keepalive(now);
-  if (is_readable() && receive_.octets() != 0) raise(Event::readable);
   if (no_space_ && is_writable()) {
     no_space_ = false;
     raise(Event::writable);
   }
   pend();
+}
+
+// Linux: tcp_set_rcvlowat(). Even the same mark again is an event, other options are none (17.13).
+void Connection::receive_low_water_changed() {
+  if (fin_taken_ || (is_readable() && receive_.octets() != 0)) raise(Event::readable);
 }
 
 unsigned Connection::text(SeqNum seq, std::uint32_t length, std::span<TextPiece> out) {

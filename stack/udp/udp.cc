@@ -21,7 +21,6 @@ Accepted<Datagram> decode(const IpInfo& info, Packet packet) {
   const bool is_summed = header.checksum != 0 || !info.source.is_v4();
   const TransportAddresses addresses{info.source, info.destination, wire::kProtocolUdp};
   if (is_summed && !is_transport_checksum_right(packet, addresses)) return Drop::bad_checksum;
-  if (header.destination_port == 0) return Drop::no_port;
   packet.pull(sizeof(UdpHeader));
   const FourTuple tuple{{info.destination, header.destination_port},
                         {info.source, header.source_port}};

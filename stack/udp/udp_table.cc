@@ -16,9 +16,19 @@ bool overlap(const IpAddress& a, const IpAddress& b) {
   return is_wildcard(a) || is_wildcard(b) || a == b;
 }
 
+// A connect to port 0 names a host and none of its ports.
+bool is_peer(const UdpEndpoint& endpoint, const Endpoint& remote) {
+  const bool is_port = endpoint.remote.port == 0 || endpoint.remote.port == remote.port;
+  return is_port && endpoint.remote.address == remote.address;
+}
+
 // Linux: compute_score(). -1: not for this endpoint.
 int score_of(const UdpEndpoint& endpoint, const FourTuple& tuple) {
-  if (endpoint.local.port != tuple.local.port || endpoint.is_connected) return -1;
+  if (endpoint.local.port != tuple.local.port) return -1;
+  if (endpoint.is_connected) {
+    const bool is_its = endpoint.local.address == tuple.local.address;
+    return is_its && is_peer(endpoint, tuple.remote) ? 2 : -1;
+  }
   if (endpoint.local.address == tuple.local.address) return 1;
   return is_wildcard(endpoint.local.address) ? 0 : -1;
 }
@@ -101,7 +111,7 @@ UdpEndpoint* UdpTable::find(const FourTuple& tuple) const {
     best = &endpoint;
     best_score = score;
   }
-  return best != nullptr && best->reuse_port ? find_in_group(*best, tuple) : best;
+  return best && best->reuse_port && !best->is_connected ? find_in_group(*best, tuple) : best;
 }
 
 // One flow always meets the same member, as long as the group stays the same.
@@ -122,7 +132,7 @@ UdpEndpoint* UdpTable::find_in_group(const UdpEndpoint& first, const FourTuple& 
 bool UdpTable::matches(const UdpEndpoint& endpoint, const FourTuple& tuple) {
   if (endpoint.local.port != tuple.local.port) return false;
   if (!overlap(endpoint.local.address, tuple.local.address)) return false;
-  return !endpoint.is_connected || endpoint.remote == tuple.remote;
+  return !endpoint.is_connected || is_peer(endpoint, tuple.remote);
 }
 
 bool UdpTable::is_free(const UdpEndpoint& endpoint, const Endpoint& local) const {

@@ -57,7 +57,7 @@ ssize_t send_message(const Calls& calls, int fd, const std::string& text, int fl
 
 Runner::Runner(const Calls& calls)
     : calls_(calls),
-      wraps_(calls.close != ::close),
+      wraps_(!is_kernel(calls)),
       pump_(calls.epoll_create1(0)),
       marker_(calls.socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0)) {
   marker_address_ = make_address(INADDR_LOOPBACK, 0);
@@ -70,11 +70,12 @@ Runner::Runner(const Calls& calls)
 
 std::vector<std::string> Runner::run(const Program& program) {
   numbers_.fill(-1);
-  ports_.fill(kClosedPort);
+  ports_.fill(0);
   kernel_of_.fill(-1);
   seen_ports_.clear();
   free_order_ = program.free_order;
   end_ = base_;
+  met_by_chance_ = false;
   std::vector<std::string> answers;
   for (const Op& op : program.ops) {
     answers.push_back(execute(op));
@@ -127,11 +128,7 @@ std::string Runner::execute(const Op& op) {
 
 // Nothing moves afterwards until the next call: see rules.h.
 void Runner::settle() {
-  const int on = 1;
   for (int round = 0; round < kRestRounds; ++round) {
-    for (int fd = base_; fd < end_; ++fd) {
-      calls_.setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-    }
     char marker = 'm';
     calls_.send(marker_, &marker, 1, 0);
     pollfd arrival{.fd = marker_, .events = POLLIN, .revents = 0};
@@ -179,11 +176,19 @@ std::string Runner::store(int slot, int fd) {
   return text;
 }
 
-void Runner::note_port(int slot) {
+void Runner::note_port(int slot, int named) {
   sockaddr_in local{};
   socklen_t length = sizeof local;
   if (calls_.getsockname(number(slot), any(local), &length) != 0 || local.sin_port == 0) return;
-  ports_[static_cast<size_t>(slot)] = ntohs(local.sin_port);
+  const uint16_t port = ntohs(local.sin_port);
+  uint16_t& known = ports_[static_cast<size_t>(slot)];
+  if (port == known) return;
+  known = port;
+  const bool is_new = std::ranges::find(seen_ports_, port) == seen_ports_.end();
+  if (is_new) seen_ports_.push_back(port);
+  if ((!is_new || local.sin_port == marker_address_.sin_port) && port != named) {
+    met_by_chance_ = true;
+  }
 }
 
 sockaddr_in Runner::address(int32_t kind, int slot) const {
@@ -216,11 +221,16 @@ std::string Runner::to_text(const sockaddr_in& address, socklen_t length) {
   return text + "port " + std::to_string(order);
 }
 
+void Runner::set_tcp_option(int fd, int name) {
+  const int on = 1;
+  calls_.setsockopt(fd, IPPROTO_TCP, name, &on, sizeof on);
+}
+
 std::string Runner::open_socket(const Op& op) {
   const int type = op.a == 0 ? SOCK_STREAM : SOCK_DGRAM;
   const int fd = calls_.socket(AF_INET, type | SOCK_NONBLOCK, 0);
-  const int on = 1;
-  if (op.a == 0) calls_.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (op.a == 0) set_tcp_option(fd, TCP_NODELAY);
+  if (op.a == 0) set_tcp_option(fd, TCP_QUICKACK);
   return store(op.slot, fd);
 }
 
@@ -228,7 +238,7 @@ std::string Runner::bind_or_connect(const Op& op) {
   const sockaddr_in to = address(op.a, op.other);
   const auto call = op.call == Call::bind ? calls_.bind : calls_.connect;
   const std::string text = twin::to_text(call(number(op.slot), any(to), sizeof to));
-  note_port(op.slot);
+  note_port(op.slot, ntohs(to.sin_port));
   return text;
 }
 
@@ -238,7 +248,8 @@ std::string Runner::accept(const Op& op) {
   const int fd = calls_.accept4(number(op.slot), any(from), &length, SOCK_NONBLOCK);
   const std::string text = store(op.other, fd);
   if (fd < 0) return text;
-  note_port(op.other);
+  note_port(op.other, ports_[static_cast<size_t>(op.slot)]);
+  set_tcp_option(fd, TCP_QUICKACK);
   return text + " from " + to_text(from, length);
 }
 

@@ -13,6 +13,8 @@
 
 namespace pollux::twin {
 
+inline bool is_kernel(const Calls& calls) { return &calls == &kernel_calls(); }
+
 // Lives as long as the side's process. Between programs nothing is open but what it needs itself.
 class Runner {
  public:
@@ -22,6 +24,8 @@ class Runner {
 
   // One answer for each call: "0", "-1 EAGAIN", "5 'abcde'", "2: 7=IN|OUT 9=HUP".
   std::vector<std::string> run(const Program& program);
+  // The last run meant nothing: a port chosen for it was by chance one that it knew already.
+  bool met_by_chance() const { return met_by_chance_; }
 
  private:
   std::string execute(const Op& op);
@@ -48,13 +52,14 @@ class Runner {
   std::string fill(int number);
   std::string drain(int number);
 
+  void set_tcp_option(int fd, int name);
   void settle();
   void close_all();
   static constexpr int kRestMs = 1000;  // what is on its way has long arrived
   // Brings a descriptor of the kernel's to this side; it is closed with its last number.
   std::string adopt(int kernel, int slot);
   std::string store(int slot, int number);  // what a call returned for a new descriptor
-  void note_port(int slot);
+  void note_port(int slot, int named = 0);  // `named`: a port that the program asked for
   sockaddr_in address(int32_t kind, int slot) const;
   std::string to_text(const sockaddr_in& address, socklen_t length);
   int kernel_number(int number) const;  // for read and write; -1: not the kernel's
@@ -66,7 +71,7 @@ class Runner {
   int pump_, marker_, base_;
   int end_;  // behind the highest number that the program got
   sockaddr_in marker_address_{};
-  bool free_order_ = false;
+  bool free_order_ = false, met_by_chance_ = false;
   std::array<int, kSlots> numbers_{};
   std::array<uint16_t, kSlots> ports_{};
   std::vector<uint16_t> seen_ports_;

@@ -67,14 +67,19 @@ class Generator {
  public:
   explicit Generator(uint64_t seed) : rng_(seed) {
     kinds_.fill(kNothing);
-    program_.free_order = one_in(4);
+    program_.free_order = one_in(2);
     // Swarm testing: what is absent makes room for more of the rest.
     weights_ = kWeights;
     for (uint32_t& weight : weights_) weight *= pick<uint32_t>({0, 1, 1, 1, 3});
-    if (!one_in(10)) weight_of(Call::fill) = 0;
+    if (one_in(10)) {
+      weight_of(Call::send) = weight_of(Call::ioctl) = 0;
+    } else {
+      weight_of(Call::fill) = 0;
+    }
     for (const Call call : {Call::event_fd, Call::timer_fd, Call::pipe}) {
       if (!program_.free_order) weight_of(call) = 0;
     }
+    if (!program_.free_order) weight_of(Call::shutdown) = 0;
     if (program_.free_order) weight_of(Call::dup) = weight_of(Call::dup2) = 0;
     urgent_ = one_in(4);
   }
@@ -239,7 +244,7 @@ class Generator {
 
   void add_any_bind() {
     Op& op = add(Call::bind, slot(kTcp | kUdp));
-    op.a = below(static_cast<int32_t>(Address::none));
+    op.a = below(static_cast<int32_t>(Address::closed));
     op.other = slot(kSockets);
   }
 
@@ -253,7 +258,7 @@ class Generator {
     const bool is_udp = one_in(4);
     Op& op = add(Call::connect, slot(is_udp ? kUdp : one_in(3) ? kActive : kTcp));
     op.other = slot(is_udp ? kUdp : kListener);
-    op.a = one_in(4) ? below(static_cast<int32_t>(Address::none) + 1) : 0;
+    op.a = one_in(4) ? below(static_cast<int32_t>(Address::none) + program_.free_order) : 0;
     if (kind(op.slot) == kTcp) kind(op.slot) = kActive;
   }
 

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 static int s[12] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
-static int port[12] = {9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9};
+static int port[12];
 static struct sockaddr_in at_;
 static socklen_t at_length;
 #define LOOPBACK 0x7f000001

@@ -11,7 +11,7 @@
 namespace pollux::twin {
 
 // A slot is a variable of the program: it holds the number that some call returned, also after that
-// number was closed, and the port that its socket was last known by.
+// number was closed, and the port that its socket was last known by (0: none).
 inline constexpr int kSlots = 12;
 inline constexpr int kMostWatches = 4;
 

@@ -12,12 +12,17 @@
 //   SO_REUSEPORT         which of several sockets gets a packet is a matter of hashing
 //   armed timers         a timerfd is disarmed, or expired before it is watched
 // Brought to rest (Runner::settle), because it comes a moment later:
-//   delayed ACKs         TCP_QUICKACK on every socket sends what is due
+//   delayed ACKs         TCP_QUICKACK on every socket; the kernel forgets that at times (at a FIN),
+//                        so its loopback has the route that acknowledges at once
 //   packets in a queue   a datagram goes round behind them
 // Compared by a rule:
 //   descriptors          by the distance from the lowest that a program can get
-//   ports                by the order in which a program first saw them
-//   full buffers         `fill` and `drain` do not say how much; messages after them are compared
+//   ports                by the order in which a program first saw them; a program in which one
+//                        that was chosen for it is by chance one that it knows runs once more
+//   full buffers         `fill` and `drain` do not say how much, nobody asks FIONREAD or sends
+//                        one octet more beside them
+//   two ends of one call shutdown and connect(AF_UNSPEC) are events of the local socket and of its
+//                        peer: which is first is a matter of the loopback; so are
 //   the kernel's files   an eventfd, timerfd or pipe in a set beside sockets: no order between the
 //                        two is promised, so the events of a wait are compared sorted, every wait
 //                        takes all (epoll/README.md), and two numbers of one such file in one set

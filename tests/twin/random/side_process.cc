@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tests/twin/random/execute.h"
+#include "tests/twin/random/quick_acks.h"
 
 namespace pollux::twin {
 namespace {
@@ -17,6 +18,9 @@ namespace {
 constexpr int kSilenceMs = 20'000;  // longer than any program and than the start of a stack
 constexpr int kCannotStart = 77;
 constexpr int kPrograms = 3, kAnswers = 4;  // the child's descriptors; all above them are closed
+
+// What stands behind a program's answers, in a line of its own.
+constexpr const char *kEnd = "end", *kChance = "chance";
 
 struct Head {
   uint32_t free_order, count;
@@ -55,6 +59,7 @@ void stay_on_one_processor() {
   ::signal(SIGPIPE, SIG_IGN);
   stay_on_one_processor();
   if (!calls.start(config.empty() ? nullptr : config.c_str())) ::_exit(kCannotStart);
+  if (is_kernel(calls) && !acknowledge_at_once()) ::_exit(kCannotStart);
   Runner runner(calls);
   Head head{};
   while (read_all(kPrograms, &head, sizeof head)) {
@@ -62,6 +67,7 @@ void stay_on_one_processor() {
     if (!read_all(kPrograms, program.ops.data(), program.ops.size() * sizeof(Op))) break;
     std::string text;
     for (const std::string& line : runner.run(program)) text += line + "\n";
+    text += runner.met_by_chance() ? kChance : kEnd;
     text += "\n";
     write_all(kAnswers, text.data(), text.size());
   }
@@ -135,7 +141,8 @@ bool SideProcess::read_lines(Answers& answers) {
     for (size_t end; (end = text_.find('\n')) != std::string::npos;) {
       std::string line = text_.substr(0, end);
       text_.erase(0, end + 1);
-      if (line.empty()) return true;
+      answers.by_chance = line == kChance;
+      if (answers.by_chance || line == kEnd) return true;
       answers.lines.push_back(std::move(line));
     }
     if (::poll(&entry, 1, kSilenceMs) != 1) return false;

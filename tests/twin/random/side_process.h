@@ -15,8 +15,8 @@ namespace pollux::twin {
 // What a program showed: one answer for each call until its end.
 struct Answers {
   std::vector<std::string> lines;
-  std::string end;  // "" if the program ran to its end; otherwise how it ended
-  friend bool operator==(const Answers&, const Answers&) = default;
+  std::string end;         // "" if the program ran to its end; otherwise how it ended
+  bool by_chance = false;  // two ports were the same without need: it should run once more
 };
 
 class Side {

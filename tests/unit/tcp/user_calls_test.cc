@@ -82,12 +82,14 @@ TEST(UserCalls, low_water_mark) {  // 16.41, 16.43, 17.1, 17.13
   EXPECT_TRUE(peer->connection().is_readable());
   EXPECT_TRUE(peer->connection().take_events().has(Event::readable));
   peer->connection().options().receive_low_water = 200;
-  peer->connection().options_changed(peer->now);
+  peer->connection().receive_low_water_changed();
   EXPECT_FALSE(peer->connection().is_readable());
   peer->connection().take_events();
   peer->connection().options().receive_low_water = 50;
-  peer->connection().options_changed(peer->now);
+  peer->connection().receive_low_water_changed();
   EXPECT_TRUE(peer->connection().take_events().has(Event::readable));
+  peer->connection().options_changed(peer->now);
+  EXPECT_TRUE(peer->connection().take_events().empty());
 }
 
 TEST(UserCalls, fin_and_full_window_make_it_readable_below_the_mark) {  // 16.42, 16.44
@@ -191,6 +193,7 @@ TEST(UserCalls, peek_and_trunc) {
   auto peer = established();
   peer->sends_text("hello world");
   EXPECT_EQ(peer->reads(5, {.peek = true}), "hello");
+  EXPECT_EQ(peer->reads(5, {.peek = true, .trunc = true}), std::string(5, '\0'));
   EXPECT_EQ(peer->reads(6, {.trunc = true}), std::string(6, '\0'));
   EXPECT_EQ(peer->reads(), "world");
 }
