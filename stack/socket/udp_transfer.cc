@@ -110,8 +110,8 @@ Result<std::size_t> UdpSocket::send(const SendMessage& message, Instant) {
                          .dont_fragment = !may_cut},
                   .packet = std::move(packet)};
   CHECK(world_->datagrams_out.push(std::move(out)));
-  // Linux: sock_wfree(). The room of a datagram that leaves is an edge (18.7); its loopback gives it
-  // back before anybody receives.
+  // Linux: sock_wfree(). The room of a datagram that leaves is an edge (18.7); its loopback gives
+  // it back before anybody receives.
   wait_queue().wake_up(kWritableKey);
   return message.length;
 }

@@ -213,7 +213,7 @@ class Connection : public PendingHook {
   Shared& shared_;
   SendSequence snd_;
   ReceiveSequence rcv_;
-  SeqNum iss_, irs_;
+  SeqNum iss_, irs_, reset_seq_;
   Congestion congestion_;
   SeqNum small_end_;  // the end of the last segment below one MSS: Nagle as Minshall has it
   Instant retransmit_at_ = Instant::never();  // or the next window probe
@@ -232,7 +232,6 @@ class Connection : public PendingHook {
   std::uint32_t last_receive_ms_ = 0, last_send_ms_ = 0, challenge_ms_ = 0;
   std::uint32_t stalled_ms_ = 0;  // since when nothing moves; meaningful if retries_ or persist_
   std::uint32_t tuned_us_ = 0, tuned_position_ = 0, total_retrans_ = 0;
-  SeqNum reset_seq_;
   std::uint16_t path_mss_ = 0, peer_mss_ = 0, snd_mss_ = 536, gso_limit_ = 0;
   std::uint8_t error_ = 0, soft_error_ = 0;  // errno values, all below 256
   State state_ = State::CLOSED;

@@ -57,7 +57,7 @@ class Twin {
   Pair pair();                                 // an established connection
   int connecting(const sockaddr_in& address);  // a socket after its first, non-blocking connect()
   int accept(const Listener& listener);
-  int refused();  // a socket whose connect() was refused
+  int refused();                       // a socket whose connect() was refused
   KernelFile bring_in(int kernel_fd);  // closes kernel_fd at the end
   KernelFile event_fd();
   KernelFile null_device();  // a file that cannot be watched
