@@ -133,7 +133,6 @@ class Connection : public PendingHook {
   SeqNum unread_seq() const { return irs_ + 1 + static_cast<std::uint32_t>(receive_.begin()); }
   std::uint64_t receive_position(SeqNum seq) const;  // of an octet near RCV.NXT
   std::uint32_t timestamp(Instant now) const { return milliseconds(now) + ts_offset_; }
-
   // user_calls.cc
   Result<std::size_t> receive_urgent(Bytes to, const ReceiveFlags& flags);
   std::size_t read_stream(Bytes to, const ReceiveFlags& flags);
@@ -213,7 +212,7 @@ class Connection : public PendingHook {
   Shared& shared_;
   SendSequence snd_;
   ReceiveSequence rcv_;
-  SeqNum iss_, irs_, reset_seq_;
+  SeqNum iss_, irs_;
   Congestion congestion_;
   SeqNum small_end_;  // the end of the last segment below one MSS: Nagle as Minshall has it
   Instant retransmit_at_ = Instant::never();  // or the next window probe
@@ -232,6 +231,7 @@ class Connection : public PendingHook {
   std::uint32_t last_receive_ms_ = 0, last_send_ms_ = 0, challenge_ms_ = 0;
   std::uint32_t stalled_ms_ = 0;  // since when nothing moves; meaningful if retries_ or persist_
   std::uint32_t tuned_us_ = 0, tuned_position_ = 0, total_retrans_ = 0;
+  SeqNum reset_seq_;
   std::uint16_t path_mss_ = 0, peer_mss_ = 0, snd_mss_ = 536, gso_limit_ = 0;
   std::uint8_t error_ = 0, soft_error_ = 0;  // errno values, all below 256
   State state_ = State::CLOSED;
