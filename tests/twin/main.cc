@@ -97,14 +97,18 @@ void report(const Case& one, const Outcome& kernel, const Outcome* pollux, bool 
   if (is_verbose || !kernel_right || !same) print_observations(kernel, pollux, is_verbose);
 }
 
-// False: some of the list's lines are nowhere.
+// False: some of the list's lines are nowhere, or not where elsewhere.h says.
 bool report_account(const Account& account) {
   for (const Elsewhere& line : account.elsewhere) {
     printf("%-7s no case: %s\n", std::string(line.number).c_str(), std::string(line.where).c_str());
   }
-  for (const std::string& complaint : account.complaints) printf("MISSING %s\n", complaint.c_str());
-  printf("lines: %d of the list, %d with a case, %zu elsewhere, %zu missing\n", account.lines,
-         account.with_case, account.elsewhere.size(), account.complaints.size());
+  for (const std::string_view line : account.open) {
+    printf("%-7s OPEN: nothing shows it yet\n", std::string(line).c_str());
+  }
+  for (const std::string& complaint : account.complaints) printf("WRONG   %s\n", complaint.c_str());
+  printf("lines: %d of the list, %d with a case, %zu elsewhere, %zu open, %zu wrong\n",
+         account.lines, account.with_case, account.elsewhere.size(), account.open.size(),
+         account.complaints.size());
   return account.complaints.empty();
 }
 
