@@ -62,17 +62,23 @@ void EventPoll::configure(const EpollConfig& config) {
 Result<EventPoll*> EventPoll::create() {
   CHECK(pools);
   Entered entered(pools->lock);
-  EventPoll* set = pools->sets.create(pools->config.threads, pools->config.busy_poll);
+  EventPoll* set = pools->sets.create(pools->config.threads);
   if (!set) return Errno::system_files;
   return set;
 }
 
-EventPoll::EventPoll(ThreadMode mode, const BusyPollParams& params)
+EventPoll::EventPoll(ThreadMode mode)
     : File(FileType::eventpoll, wait_queue_lock_, nullptr, 0),
       mtx_(mode),
       lock_(mode),
-      wait_queue_lock_(mode),
-      busy_poll_(params) {}
+      wait_queue_lock_(mode) {}
+
+BusyPollParams EventPoll::effective_busy_poll() const {
+  const BusyPollParams own = busy_poll(), &configured = pools->config.busy_poll;
+  return {own.busy_poll_usecs ? own.busy_poll_usecs : configured.busy_poll_usecs,
+          own.busy_poll_budget ? own.busy_poll_budget : configured.busy_poll_budget,
+          own.prefer_busy_poll || configured.prefer_busy_poll};
+}
 
 std::uint32_t EventPoll::watches_used() {
   Entered entered(pools->lock);

@@ -48,7 +48,7 @@ struct EpollConfig {
   std::uint32_t max_sets = 1024;
   std::uint32_t max_kernel_files = 1024;
   std::uint32_t max_user_watches = 1u << 20;
-  BusyPollParams busy_poll;  // what a new set starts with
+  BusyPollParams busy_poll;  // of sets that say nothing themselves, as net.core.busy_poll
 };
 
 // At most so many sets in a chain (8.7). Linux: EP_MAX_NESTS + 1.
@@ -73,6 +73,7 @@ class EventPoll final : public File {
   Result<int> wait(std::span<epoll_event> out, Instant deadline, const sigset_t* sigmask,
                    PollContext& context);
 
+  // EPIOCSPARAMS, EPIOCGPARAMS: the set's own; what is zero is as configured (13.7).
   void set_busy_poll(const BusyPollParams& params) { busy_poll_.store(params); }
   BusyPollParams busy_poll() const { return busy_poll_.load(); }
 
@@ -116,7 +117,7 @@ class EventPoll final : public File {
   };
   using Waiters = boost::intrusive::list<Waiter, boost::intrusive::constant_time_size<false>>;
 
-  EventPoll(ThreadMode mode, const BusyPollParams& params);
+  explicit EventPoll(ThreadMode mode);
   ~EventPoll() override;
 
   // ctl (eventpoll.cc). mtx_ is held where nothing else is said.
@@ -133,6 +134,7 @@ class EventPoll final : public File {
   EpItem* find(Watched target);
 
   // The ready list (transfer.cc).
+  BusyPollParams effective_busy_poll() const;
   bool queue(EpItem& item);  // no lock needed; true: a waiter was woken for it
   bool wake_waiter();        // lock_ is held
   void wake_watchers();
@@ -176,7 +178,7 @@ class EventPoll final : public File {
   std::atomic<bool> available_{false};  // written under lock_
 
   Entry wait_queue_lock_;
-  std::atomic<BusyPollParams> busy_poll_;
+  std::atomic<BusyPollParams> busy_poll_{BusyPollParams{.busy_poll_budget = 0}};
   std::atomic<int> companion_{-1};
 
   // What the running check has found out, with the nesting mutex.

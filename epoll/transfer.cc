@@ -219,7 +219,7 @@ Result<int> EventPoll::wait(std::span<epoll_event> out, Instant deadline, const 
                             PollContext& context) {
   if (!mtx_.may_enter()) return Errno::invalid;
   SetWait wait(*this, out);
-  return wait_until(wait, {deadline, sigmask, busy_poll()}, context);
+  return wait_until(wait, {deadline, sigmask, effective_busy_poll()}, context);
 }
 
 }  // namespace pollux

@@ -75,6 +75,20 @@ TEST_F(WaitingTest, epoll_13_7_spins_for_busy_poll_usecs_with_the_budget) {
   EXPECT_EQ(context.sleeps, 1u);
 }
 
+TEST_F(WaitingTest, epoll_12_2_13_7_what_a_set_does_not_say_is_as_configured) {
+  close(set);
+  EventPoll::configure({.busy_poll = {.busy_poll_usecs = 5, .busy_poll_budget = 32}});
+  EventPoll& fresh = new_set();
+  EXPECT_EQ(fresh.busy_poll().busy_poll_usecs, 0u);
+  EXPECT_EQ(fresh.busy_poll().busy_poll_budget, 0u);
+  EXPECT_EQ(letters(fresh, 4, Duration::ms(1)), "");
+  EXPECT_EQ(context.budgets, (std::vector<unsigned>{kFirstPollBudget, 32, 32, 32, 32, 32}));
+  context.budgets.clear();
+  fresh.set_busy_poll({.busy_poll_usecs = 0, .busy_poll_budget = 16});
+  EXPECT_EQ(letters(fresh, 4, Duration::ms(1)), "");
+  EXPECT_EQ(context.budgets, (std::vector<unsigned>{kFirstPollBudget, 16, 16, 16, 16, 16}));
+}
+
 TEST_F(WaitingTest, epoll_13_7_the_spin_ends_with_an_event_or_the_timeout) {
   set.set_busy_poll({.busy_poll_usecs = 1000});
   FakeFile a;
