@@ -101,6 +101,11 @@ PollEvents UdpSocket::poll() {
 
 Errno UdpSocket::take_error() { return std::exchange(error_, Errno{}); }
 
+void UdpSocket::set_send_buffer(std::uint32_t octets, Instant) {
+  send_buffer_ = octets;
+  wait_queue().wake_up(kWritableKey);  // 17.13, for datagrams too
+}
+
 void UdpSocket::deliver(udp::Datagram datagram, Instant) {
   // As Linux: what is over the limit already takes no more, so the last one may exceed it.
   if (queue_.true_size() > receive_buffer_) {

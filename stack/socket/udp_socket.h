@@ -56,7 +56,7 @@ class UdpSocket final : public Socket, public UdpEndpoint {
   void sharing_changed() override;
   std::uint32_t send_buffer() const override { return send_buffer_; }
   std::uint32_t receive_buffer() const override { return receive_buffer_; }
-  void set_send_buffer(std::uint32_t octets, Instant) override { send_buffer_ = octets; }
+  void set_send_buffer(std::uint32_t octets, Instant) override;
   void set_receive_buffer(std::uint32_t octets, Instant) override { receive_buffer_ = octets; }
 
  private:

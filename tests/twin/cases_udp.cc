@@ -67,10 +67,54 @@ void b18_4_port_unreachable(Twin& t) {
   t.expect("after it", t.mask(d.sender), kIdle);
 }
 
+void b18_5_error_queue(Twin& t) {
+  const Datagrams d(t);
+  t.set_option(d.sender, IPPROTO_IP, IP_RECVERR, 1);
+  t.close(d.receiver);
+  t.send(d.sender, "x");
+  t.expect("mask", t.mask(d.sender), "OUT|ERR|WRNORM|WRBAND");
+  t.expect("SO_ERROR", t.socket_error(d.sender), "ECONNREFUSED");
+  t.expect("ERR stays", t.mask(d.sender), "OUT|ERR|WRNORM|WRBAND");
+  t.expect("SO_ERROR again", t.socket_error(d.sender), "0");
+  char control[256];
+  msghdr message{};
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  t.expect("the queue", t.calls.recvmsg(d.sender, &message, MSG_ERRQUEUE) >= 0, 1);
+  t.expect("drained", t.mask(d.sender), kIdle);
+  t.expect("empty", to_text(t.calls.recvmsg(d.sender, &message, MSG_ERRQUEUE)), "-1 EAGAIN");
+}
+
 void b18_6_shutdown_unconnected(Twin& t) {
   const int fd = t.udp();
   t.expect("SHUT_RD", to_text(t.calls.shutdown(fd, SHUT_RD)), "-1 ENOTCONN");
   t.expect("yet", t.mask(fd), "IN|OUT|RDNORM|WRNORM|WRBAND|RDHUP");
+}
+
+// Loopback gives the memory of a datagram back at once, which is when a writer is woken.
+void b18_7_space(Twin& t) {
+  const int set = t.set();
+  const Datagrams d(t);
+  t.add(set, d.sender, EPOLLIN | EPOLLOUT | EPOLLET, 'A');
+  t.expect("ADD", t.wait(set), "A:OUT");
+  t.expect("send", t.send(d.sender, "x"), "1");
+  t.expect("given back", t.wait(set), "A:OUT");
+  t.expect("once", t.wait(set), "none");
+  t.set_option(d.sender, SOL_SOCKET, SO_SNDBUF, 1);
+  t.expect("more than the buffer", t.send(d.sender, std::string(10000, 'x')), "10000");
+  t.expect("given back", t.wait(set), "A:OUT");
+  t.expect("mask", t.mask(d.sender), kIdle);
+}
+
+void b18_9_shut_read(Twin& t) {
+  const Datagrams d(t);
+  t.expect("shutdown", t.calls.shutdown(d.sender, SHUT_RD), 0);
+  t.expect("no datagram", t.mask(d.sender), "IN|OUT|RDNORM|WRNORM|WRBAND|RDHUP");
+  t.expect("recv", t.receive(d.sender), "-1 EAGAIN");
+  t.expect("still", t.mask(d.sender), "IN|OUT|RDNORM|WRNORM|WRBAND|RDHUP");
+  t.expect("send", t.send(d.sender, "x"), "1");
+  t.calls.shutdown(d.sender, SHUT_WR);
+  t.expect("both", t.mask(d.sender), "IN|OUT|HUP|RDNORM|WRNORM|WRBAND|RDHUP");
 }
 
 constexpr Case kCases[] = {
@@ -78,7 +122,10 @@ constexpr Case kCases[] = {
     {"18.2", "an empty datagram", b18_2_empty_datagram},
     {"18.3", "edges", b18_3_edges},
     {"18.4", "port unreachable", b18_4_port_unreachable},
+    {"18.5", "IP_RECVERR: ERR until the queue is drained", b18_5_error_queue},
     {"18.6", "shutdown of an unconnected socket", b18_6_shutdown_unconnected},
+    {"18.7", "space comes back", b18_7_space},
+    {"18.9", "SHUT_RD", b18_9_shut_read},
 };
 
 }  // namespace

@@ -85,6 +85,27 @@ Octets echo_request() {
   return ip_frame(wire::kProtocolIcmp, message);
 }
 
+// A datagram of one octet from the peer; its checksum is right plus `error`.
+Octets datagram_to(std::uint16_t port, std::uint16_t error) {
+  constexpr std::uint16_t kPeerPort = 9, kLength = 9;
+  Octets datagram;
+  for (const std::uint16_t field : {kPeerPort, port, kLength, std::uint16_t{0}}) {
+    append(datagram, be16(field));
+  }
+  datagram.push_back(std::byte{'x'});
+  wire::Sum sum;
+  Octets pseudo;
+  append(pseudo, be32(kPeer.v4_bits()));
+  append(pseudo, be32(kUs.v4_bits()));
+  append(pseudo, be16(wire::kProtocolUdp));
+  append(pseudo, be16(kLength));
+  pseudo.insert(pseudo.end(), datagram.begin(), datagram.end());
+  sum.add(pseudo);
+  const be16 checksum(static_cast<std::uint16_t>(sum.checksum() + error));
+  std::memcpy(datagram.data() + 6, &checksum, 2);
+  return ip_frame(wire::kProtocolUdp, datagram);
+}
+
 class StackTest : public testing_support::PoolEndsFull {
  protected:
   StackTest() : ports_(64, {}, 1), device_(test_pool()) {
@@ -164,6 +185,28 @@ TEST_F(StackTest, a_damaged_header_is_counted_and_not_answered) {
   poll();
   EXPECT_TRUE(device_.sent.empty());
   EXPECT_EQ(stack_->drops(Drop::bad_checksum), 1u);
+}
+
+// epoll-behaviours 18.8. Linux looks at the checksum when it is asked or read, and may say IN to
+// who does not block; here such a datagram never gets as far as the socket.
+TEST_F(StackTest, a_damaged_datagram_makes_nobody_readable) {
+  Socket& socket = udp_socket();
+  const Endpoint local{kUs, 1053};
+  {
+    Inside inside(*stack_);
+    ASSERT_TRUE(socket.bind(local, inside.now()).ok());
+  }
+  const auto is_readable = [&] {
+    poll();
+    Inside inside(*stack_);
+    return socket.poll().has(kIn);
+  };
+  device_.arrive(datagram_to(local.port, 1));
+  EXPECT_FALSE(is_readable());
+  EXPECT_EQ(stack_->drops(Drop::bad_checksum), 1u);
+  device_.arrive(datagram_to(local.port, 0));
+  EXPECT_TRUE(is_readable());
+  socket.put();
 }
 
 TEST_F(StackTest, a_segment_to_a_closed_port_gets_a_reset) {

@@ -46,7 +46,7 @@ TEST_F(UdpSocketTest, 18_4_port_unreachable_is_told_to_the_connected) {
   KeyRecorder keys(*s);
   EXPECT_EQ(send(s, "x"), 1);
   EXPECT_EQ(poll(s), kSpace | kErr);
-  EXPECT_EQ(keys.take(), std::vector{kErr});
+  EXPECT_EQ(keys.take(), (std::vector{kWritableKey, kErr}));
   EXPECT_EQ(get(s, SOL_SOCKET, SO_ERROR), ECONNREFUSED);
   EXPECT_EQ(poll(s), kSpace);
   EXPECT_EQ(send(s, "x"), 1);
@@ -70,6 +70,19 @@ TEST_F(UdpSocketTest, 18_5_the_error_queue) {
   EXPECT_EQ(last_from, nobody);
   EXPECT_EQ(poll(s), kSpace);
   EXPECT_EQ(receive(s, 10, MSG_ERRQUEUE), errno_text(EAGAIN));
+}
+
+TEST_F(UdpSocketTest, 18_7_space_is_told_when_a_datagram_has_left) {
+  Held receiver = bound();
+  const Endpoint to = local(receiver);
+  Held s = open(SOCK_DGRAM);
+  KeyRecorder keys(*s);
+  EXPECT_EQ(send(s, "x", 0, &to), 1);
+  EXPECT_EQ(keys.take(), std::vector{kWritableKey});
+  EXPECT_EQ(send(s, std::string(70000, 'x'), 0, &to), -EMSGSIZE);
+  EXPECT_TRUE(keys.take().empty());
+  EXPECT_EQ(set(s, SOL_SOCKET, SO_SNDBUF, 100'000), 0);  // 17.13
+  EXPECT_EQ(keys.take(), std::vector{kWritableKey});
 }
 
 TEST_F(UdpSocketTest, 18_6_and_18_9_shutdown_fails_and_takes_effect) {
