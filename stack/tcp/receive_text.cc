@@ -66,6 +66,7 @@ void Connection::keep_out_of_order(Segment& seg) {
   const std::uint32_t limit = shared_.memory_is_low ? receive_limit_ / 4 : receive_limit_;
   if (reassembly_->true_size() + receive_.true_size() <= limit) return;
   ++shared_.counters.tcp_no_memory;
+  raise(Event::readable);  // 17.16
   while (!reassembly_->empty() && reassembly_->true_size() + receive_.true_size() > limit) {
     reassembly_->drop_last();
   }
@@ -77,6 +78,7 @@ void Connection::keep_out_of_order(Segment& seg) {
 // allows it.
 void Connection::drop_for_memory(Segment& seg) {
   ++shared_.counters.tcp_no_memory;
+  raise(Event::readable);  // 17.16: what the program reads now makes room
   seg.text = TextChain();
   seg.text_length = 0;
   seg.ctl = Control(static_cast<std::uint8_t>(seg.ctl.bits() & ~FIN));

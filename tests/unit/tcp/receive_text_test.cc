@@ -207,6 +207,30 @@ TEST(ReceiveText, exhausted_memory_is_a_closed_window_that_never_shrinks) {  // 
   EXPECT_EQ(peer->state(), State::CLOSED);
 }
 
+TEST(ReceiveText, the_program_hears_of_text_that_finds_no_memory) {  // 17.16
+  auto peer = established();
+  peer->connection().options().receive_low_water = 1000;
+  peer->sends_text("below the mark");
+  EXPECT_FALSE(peer->connection().take_events().has(Event::readable));
+  peer->shared().memory_is_exhausted = peer->shared().memory_is_scarce = true;
+  peer->shared().memory_is_low = true;
+  peer->sends({.text = "dropped"});
+  EXPECT_TRUE(peer->connection().take_events().has(Event::readable));
+  EXPECT_TRUE(peer->connection().is_readable());
+}
+
+TEST(ReceiveText, the_program_hears_of_what_is_dropped_out_of_order) {  // 17.16
+  Peer::Setup setup;
+  setup.options.receive_buffer = 4 * HeapText::kChunk;
+  auto peer = established(setup);
+  EventSet events;
+  for (std::uint32_t i = 1; i < 20 && events.empty(); ++i) {
+    peer->sends({.seq = peer->snd_nxt + 2 * i, .text = "x"});
+    events = peer->connection().take_events();
+  }
+  EXPECT_TRUE(events.has(Event::readable));
+}
+
 TEST(ReceiveText, slow_reader_holds_no_more_than_its_buffer) {  // faults: SO_RCVBUF + 25 %
   Peer::Setup setup;
   setup.options.receive_buffer = 100'000;
