@@ -145,7 +145,7 @@ Result<int> get_notsent_low_water(Socket& s) {
 }
 Result<void> set_notsent_low_water(Socket& s, int value, Instant now) {
   user(s).notsent_low_water = value == 0 ? kUnlimited : static_cast<std::uint32_t>(value);
-  s.options_changed(now);
+  tcp_socket(s).send_limit_changed(now);
   return {};
 }
 

@@ -67,6 +67,7 @@ class TcpSocket final : public Socket {
   // --- for the table of options
   std::uint32_t defer_accept_s() const;
   void set_defer_accept_s(std::uint32_t seconds);
+  void send_limit_changed(Instant now);
   tcp::Connection* connection() const;  // null unless connecting or connected
   tcp::Listener* listener() const;
   const tcp::TcpConfig& config() const;

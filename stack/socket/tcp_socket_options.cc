@@ -26,6 +26,14 @@ void TcpSocket::receive_low_water_changed(Instant now) {
   after_call(*c, now);
 }
 
+// 17.13: who can write now hears of it, whether or not space was missed. What is not connected
+// counts as writable. Linux: sk_stream_write_space().
+void TcpSocket::send_limit_changed(Instant now) {
+  options_changed(now);
+  const tcp::Connection* c = connection();
+  if (!c || c->is_writable()) wait_queue().wake_up(kWritableKey);
+}
+
 std::uint32_t TcpSocket::send_buffer() const {
   if (const tcp::Connection* c = connection()) return c->send_buffer_size();
   const tcp::UserOptions& options = listener() ? listener()->options() : idle()->options;
@@ -40,7 +48,7 @@ std::uint32_t TcpSocket::receive_buffer() const {
 
 void TcpSocket::set_send_buffer(std::uint32_t octets, Instant now) {
   user_options()->send_buffer = octets;
-  options_changed(now);
+  send_limit_changed(now);
 }
 
 void TcpSocket::set_receive_buffer(std::uint32_t octets, Instant now) {

@@ -1,5 +1,7 @@
 // tcp_poll_test.cc - epoll-behaviours 16 and 17, line by line: what a stream is ready for, who
 // hears.
+#include <netinet/tcp.h>
+
 #include "tests/support/socket_world.h"
 
 namespace pollux {
@@ -177,6 +179,29 @@ TEST_F(TcpPoll, 16_50_to_16_55_space_is_told_once_after_it_was_missed) {
   }
   EXPECT_EQ(poll(pair.client), kSpace);
   EXPECT_EQ(keys.take(), std::vector{kWritableKey});  // 17.10
+}
+
+TEST_F(TcpPoll, 17_13_a_limit_set_anew_is_an_event_if_there_is_space) {
+  Pair pair = connected();
+  Held fresh = open();
+  for (Held* s : {&pair.client, &fresh}) {
+    KeyRecorder keys(**s);
+    EXPECT_EQ(set(*s, SOL_SOCKET, SO_SNDBUF, 100'000), 0);
+    EXPECT_EQ(keys.take(), std::vector{kWritableKey});
+    EXPECT_EQ(set(*s, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 100'000), 0);
+    EXPECT_EQ(keys.take(), std::vector{kWritableKey});
+    EXPECT_EQ(set(*s, SOL_SOCKET, SO_RCVBUF, 100'000), 0);
+    EXPECT_TRUE(keys.take().empty());
+  }
+}
+
+TEST_F(TcpPoll, 17_13_a_limit_that_leaves_no_space_is_no_event) {
+  Pair pair = connected();
+  const std::string block(65536, 'b');
+  for (int n = 0; n < 1000 && send(pair.client, block) > 0;) ++n;
+  KeyRecorder keys(*pair.client);
+  EXPECT_EQ(set(pair.client, SOL_SOCKET, SO_SNDBUF, 5000), 0);
+  EXPECT_TRUE(keys.take().empty());
 }
 
 TEST_F(TcpPoll, 16_54_send_side_shut_is_always_out) {
