@@ -36,6 +36,12 @@ Result<void> set_ttl(Socket& s, int value, Instant) {
   return {};
 }
 
+Result<void> set_receive_error(Socket& s, int value, Instant) {
+  s.options().set(SocketFlag::receive_error, value != 0);
+  if (tcp::UserOptions* tcp = s.user_options()) tcp->receive_error = value != 0;
+  return {};
+}
+
 Result<int> get_mtu_discover(Socket& s) { return s.options().mtu_discover; }
 Result<void> set_mtu_discover(Socket& s, int value, Instant) {
   s.options().mtu_discover = static_cast<std::uint8_t>(value);
@@ -82,7 +88,7 @@ Result<void> set_v6_only(Socket& s, int value, Instant) {
 constexpr Option kIpOptions[] = {
     {IPPROTO_IP, IP_TOS, get_tos, set_tos},
     {IPPROTO_IP, IP_TTL, get_ttl, set_ttl, -1, 255},
-    {IPPROTO_IP, IP_RECVERR, POLLUX_FLAG(receive_error)},
+    {IPPROTO_IP, IP_RECVERR, get_flag<SocketFlag::receive_error>, set_receive_error},
     {IPPROTO_IP, IP_PKTINFO, POLLUX_FLAG(packet_info)},
     {IPPROTO_IP, IP_RECVTOS, POLLUX_FLAG(receive_tos)},
     {IPPROTO_IP, IP_RECVTTL, POLLUX_FLAG(receive_ttl)},

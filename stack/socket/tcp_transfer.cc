@@ -99,7 +99,7 @@ Errno TcpSocket::pending_error() const {
 }
 
 Errno TcpSocket::take_error() {
-  if (Connection* c = connection()) return c->take_error();
+  if (Connection* c = connection()) return c->take_any_error();
   return std::exchange(error_, Errno{});
 }
 

@@ -26,11 +26,10 @@
 namespace pollux::tcp {
 
 // Created and destroyed by Tcp, in a slab; never moves. Calls nobody: what it has to say is in
-// next_segment, next_timeout and take_events. Whenever it may have a segment to give it links
-// itself to shared.output_pending; who takes it out pulls next_segment until that is empty. A
-// connection that is aborted is CLOSED at once and may still owe the RST; one in TIME-WAIT may
-// still owe the ACK of the peer's FIN: is_linked() until that is pulled. At CLOSED the texts to
-// send are gone, those received stay until they are read.
+// next_segment, next_timeout and take_events. When it may have a segment to give it links itself to
+// shared.output_pending; who takes it out pulls next_segment until that is empty. Once aborted it
+// is CLOSED and may still owe the RST; one in TIME-WAIT may still owe the ACK of the peer's FIN:
+// is_linked() until that is pulled. At CLOSED texts to send are gone, those received stay.
 class Connection : public PendingHook {
  public:
   explicit Connection(Shared& shared);
@@ -80,7 +79,6 @@ class Connection : public PendingHook {
   void receive_low_water_changed();
   bool is_receive_shutdown() const { return receive_shutdown_; }
   bool is_send_shutdown() const { return send_shutdown_; }
-  bool is_passive() const { return is_passive_; }               // opened by a peer's SYN
   bool is_readable() const;                                     // epoll-behaviours 16.41 to 16.45
   bool is_writable() const;                                     // 16.50 to 16.54
   void note_no_space() { no_space_ = true; }                    // 16.55
@@ -94,6 +92,7 @@ class Connection : public PendingHook {
   std::uint16_t send_mss() const { return snd_mss_; }                 // TCP_MAXSEG
   Errno pending_error() const { return static_cast<Errno>(error_); }  // 0: none
   Errno take_error() { return static_cast<Errno>(std::exchange(error_, std::uint8_t{0})); }
+  Errno take_any_error();  // if there is no other, what ICMP has said since the last ACK
   Info info(Instant now) const;
 
   // --- what a TIME-WAIT block takes over

@@ -48,7 +48,7 @@ bool Connection::predict_header(Segment& seg, Instant now) {
   if (seg.options.sack_count != 0 || (seg.ack == snd_.una && seg.text_length == 0)) return false;
   note_timestamp(seg, now);
   last_receive_ms_ = milliseconds(now);
-  probes_ = 0;
+  probes_ = soft_error_ = 0;
   if (seg.ack != snd_.una) acknowledge(seg, now);
   snd_.wl1 = seg.seq;
   if (seg.text_length != 0) process_text(seg, now);
@@ -178,7 +178,7 @@ bool Connection::check_ack(const Segment& seg, Instant now) {
     return false;
   }
   last_receive_ms_ = milliseconds(now);
-  probes_ = 0;
+  probes_ = soft_error_ = 0;
   if (age > 0) return true;  // an old one: its text may still be wanted
   const std::uint32_t sacked = note_sack(seg);
   const bool is_new = age < 0;

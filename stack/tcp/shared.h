@@ -63,6 +63,7 @@ struct UserOptions {
   bool cork = false;
   bool quick_ack = true;
   bool oob_inline = false;
+  bool receive_error = false;  // IP_RECVERR
 };
 
 struct SendFlags {

@@ -226,7 +226,12 @@ void Connection::icmp_error(Errno error, bool hard, SeqNum quoted_seq, Instant) 
     raise(Event::state_change);
     return;
   }
-  soft_error_ = static_cast<std::uint8_t>(error);
+  if (!options_.receive_error) {
+    soft_error_ = static_cast<std::uint8_t>(error);
+    return;
+  }
+  error_ = static_cast<std::uint8_t>(error);  // the program hears, the connection goes on
+  raise(Event::error);
 }
 
 // RFC 1191; a value below 552 is not believed (Linux: min_pmtu).

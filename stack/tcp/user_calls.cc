@@ -15,6 +15,10 @@ constexpr std::uint32_t kLowMemoryStep = 64 << 10;  // what one call may add to 
 // Linux: sk_stream_error(): the pending error once, then EPIPE.
 Errno Connection::send_error() { return error_ != 0 ? take_error() : Errno::pipe; }
 
+Errno Connection::take_any_error() {
+  return static_cast<Errno>(std::exchange(error_ != 0 ? error_ : soft_error_, std::uint8_t{0}));
+}
+
 Result<std::size_t> Connection::send(ConstBytes from, const SendFlags& flags, Instant now) {
   if (error_ != 0 || send_shutdown_) return send_error();
   if (in(kNotConnected)) return Errno::again;

@@ -143,6 +143,15 @@ TEST_F(Sockopt, options_set_before_are_the_connections) {
   EXPECT_EQ(get(client, IPPROTO_TCP, TCP_NODELAY), 1);
 }
 
+TEST_F(Sockopt, 16_29_a_connection_knows_of_ip_recverr) {
+  Pair pair = connected();
+  for (const bool is_wanted : {true, false}) {
+    EXPECT_EQ(set(pair.client, IPPROTO_IP, IP_RECVERR, is_wanted), 0);
+    EXPECT_EQ(get(pair.client, IPPROTO_IP, IP_RECVERR), is_wanted);
+    EXPECT_EQ(pair.client->user_options()->receive_error, is_wanted);
+  }
+}
+
 TEST_F(Sockopt, ip_level) {
   Held stream = open();
   const Row rows[] = {

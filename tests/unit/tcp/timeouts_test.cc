@@ -64,6 +64,36 @@ TEST(Timeouts, soft_icmp_error_is_what_the_program_learns) {  // MUST-47, MUST-5
   EXPECT_EQ(peer->connection().take_error(), Errno::host_unreachable);
 }
 
+TEST(Timeouts, soft_icmp_error_is_told_to_who_asks_and_ends_with_the_next_ack) {  // 16.29
+  auto peer = established();
+  peer->writes("x");
+  peer->drain();
+  const auto error = [&] {
+    peer->connection().icmp_error(Errno::host_unreachable, false, peer->iss + 1, peer->now);
+  };
+  error();
+  EXPECT_EQ(peer->connection().take_any_error(), Errno::host_unreachable);
+  EXPECT_EQ(peer->connection().take_any_error(), Errno{});
+  error();
+  EXPECT_TRUE(peer->connection().take_events().empty());
+  peer->acks();
+  EXPECT_EQ(peer->connection().take_any_error(), Errno{});
+}
+
+TEST(Timeouts, icmp_error_is_pending_if_the_program_wants_it) {  // 16.29: IP_RECVERR
+  auto peer = established();
+  peer->connection().options().receive_error = true;
+  peer->writes("x");
+  peer->drain();
+  peer->connection().icmp_error(Errno::connection_refused, true, peer->iss + 1, peer->now);
+  EXPECT_TRUE(peer->connection().take_events().has(Event::error));
+  EXPECT_EQ(peer->state(), State::ESTABLISHED);
+  EXPECT_EQ(peer->reads(), "");
+  EXPECT_EQ(peer->last_error, Errno::connection_refused);  // once
+  EXPECT_EQ(peer->reads(), "");
+  EXPECT_EQ(peer->last_error, Errno::again);
+}
+
 TEST(Timeouts, cwnd_is_one_segment_after_a_timeout) {  // 5681-3.1e, 5681-4.3
   auto peer = established(plain());
   peer->writes(std::string(20'000, 'x'));
