@@ -315,8 +315,8 @@ void b16_24_write_to_a_closed_peer(Twin& t) {
 void b16_25_error_is_read_once(Twin& t) {
   const Pair pair = t.pair();
   t.reset(pair.active);
-  t.expect("delivery does not clear it", t.mask(pair.passive) + ", " + t.mask(pair.passive),
-           std::string(kDead) + ", " + kDead);
+  t.expect("mask", t.mask(pair.passive), kDead);
+  t.expect("delivery does not clear it", t.mask(pair.passive), kDead);
   t.expect("SO_ERROR", t.socket_error(pair.passive), "ECONNRESET");
   t.expect("HUP stays", t.mask(pair.passive), kBothClosed);
   t.expect("once", t.socket_error(pair.passive), "0");
