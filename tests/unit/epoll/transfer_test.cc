@@ -57,11 +57,12 @@ class Interrupting final : public File {
   ~Interrupting() override { put(); }
   PollEvents poll() override {
     if (in_poll) std::exchange(in_poll, nullptr)();
-    return kIn;
+    return ready;
   }
   void on_last_close() override {}
 
   std::function<void()> in_poll;
+  PollEvents ready = kIn;
 
  private:
   Entry own_{ThreadMode::shared};
@@ -93,6 +94,36 @@ TEST_F(TransferTest, epoll_0_5_an_edge_during_the_walk_is_an_event_of_its_own) {
   EXPECT_EQ(letters(set), "AB");
   EXPECT_EQ(letters(set), "A");
   EXPECT_EQ(letters(set), "");
+}
+
+TEST_F(TransferTest, epoll_8_4_an_arrival_during_the_walk_wakes_the_outer_set) {
+  EventPoll &outer = new_set(), &inner = new_set();
+  Interrupting file;
+  FakeFile late;
+  ASSERT_EQ(add(inner, file, 'F', kEdgeIn), 0);
+  ASSERT_EQ(add(inner, late, 'L', kEdgeIn), 0);
+  ASSERT_EQ(add(outer, inner, 'I', kEdgeIn), 0);
+  EXPECT_EQ(letters(outer), "I");
+  file.in_poll = [&] { late.data_arrives(); };
+  EXPECT_EQ(letters(inner), "F");
+  EXPECT_EQ(letters(outer), "I");
+  EXPECT_EQ(letters(inner), "L");
+}
+
+// The look finds nothing, but what came meanwhile is on the list: there is no sleep after it.
+TEST_F(TransferTest, epoll_0_5_an_arrival_during_a_look_in_vain_is_not_slept_through) {
+  Interrupting file;
+  FakeFile late;
+  file.ready = {};
+  ASSERT_EQ(add(set, file, 'F', kEdgeIn), 0);
+  ASSERT_EQ(add(set, late, 'L', kEdgeIn), 0);
+  context.at(Duration::ms(1), [&] {
+    file.in_poll = [&] { late.data_arrives(); };
+    Entered entered(file.wait_queue().lock());
+    file.wait_queue().wake_up(kIn);
+  });
+  EXPECT_EQ(letters(set, 64, Duration::ms(10)), "L");
+  EXPECT_EQ(context.sleeps, 1u);
 }
 
 TEST_F(TransferTest, epoll_3_4_null_pointer_faults_only_if_something_is_ready) {
