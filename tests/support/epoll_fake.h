@@ -49,6 +49,7 @@ class FakeFile : public File {
   void close() { std::exchange(given_, true) ? void() : put(); }
   File* give() { return given_ = true, this; }
   bool closed() const { return closed_; }
+  bool is_readable() const { return PollEvents(ready_).has(kIn); }
   unsigned polls() const { return polls_; }
   bool is_heard() { return wait_queue().may_have_entries(); }
 
