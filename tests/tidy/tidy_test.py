@@ -170,6 +170,22 @@ class Tidy(unittest.TestCase):
         for text in ("check_ack()", "Connection::check_ack", "tcp/a.cc", "a word"):
             self.passes({**code, "stack/README.md": f"| ACKs | `{text}` |\n"})
 
+    def test_names_beside_the_kernels(self):
+        code = {**self.cc("void Set::queue() {}  // was enqueue\n", "epoll/a.cc"),
+                **self.cc("void poll() {}\n", "stack/core/b.cc")}
+        row = "| `ep_poll` | {} | {} |\n"
+        for name, files, message in (
+                ("`enqueue`", "`a.cc`", "README.md:1: `enqueue` is not in a.cc"),
+                ("`Other::queue`", "`a.cc`", "`Other` is not in a.cc"),
+                ("`queue`", "`none.cc`", "`none.cc` does not exist"),
+                ("`queue`", "`a.cc`, `stack/core/b.cc`", "`stack/core/b.cc` has none of the names"),
+                ("`queue`", "`stack/core/b.cc`", "`queue` is not in stack/core/b.cc")):
+            self.fails({**code, "epoll/README.md": row.format(name, files)}, message)
+        for name, files in (("`Set::queue`", "`a.cc`"), ("words", "words"),
+                            ("`Set`, the `poll`", "`a.cc`, `stack/core/b.cc`")):
+            self.passes({**code, "epoll/README.md": row.format(name, files)})
+        self.passes({**code, "epoll/README.md": "| `rcu` | not needed, `none` |\n"})
+
     def test_config_keys_are_documented(self):
         files = {"config/tap.toml": '[port.tap0]\nmtu = 1500\n', "config/README.md": "`port`\n"}
         self.fails(files, "tap.toml:2: key `mtu` is missing in config/README.md")

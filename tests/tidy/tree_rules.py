@@ -74,6 +74,28 @@ def _missing(tree, words, code):
     return None
 
 
+def kernel_names(tree):
+    """epoll/README.md: each of our names beside a kernel's stands in a file of the third column."""
+    path = "epoll/README.md"
+    for number, line in enumerate((tree.text_of(path) or "").split("\n"), 1):
+        cells = [re.findall(r"`([^`]+)`", cell) for cell in line.strip("|").split("|")]
+        if not line.startswith("|") or len(cells) != 3 or not cells[2]:
+            continue
+        words = {}
+        for file in cells[2]:
+            source = tree.by_path.get("epoll/" + file) or tree.by_path.get(file)
+            if source is None:
+                yield path, number, f"`{file}` does not exist", False
+            else:
+                words[file] = set(re.findall(r"\w+", source.cpp.code))
+        used = {word for name in cells[1] for word in re.findall(r"\w+", name)}
+        for word in sorted(used - set().union(*words.values())):
+            yield path, number, f"`{word}` is not in {', '.join(cells[2])}", False
+        for file in words:
+            if not used & words[file]:
+                yield path, number, f"`{file}` has none of the names", False
+
+
 def _keys(table, out):
     for key, value in table.items():
         out.add(key)
@@ -151,5 +173,5 @@ def unit_tests_named(tree):
                 yield source.path, 1, f"no unit test `{name}`", False
 
 
-TREE_RULES = (unbuilt_sources, tests_without_source, thirty_second_table, undocumented_keys,
-              untested_musts, unit_tests_named)
+TREE_RULES = (unbuilt_sources, tests_without_source, thirty_second_table, kernel_names,
+              undocumented_keys, untested_musts, unit_tests_named)
