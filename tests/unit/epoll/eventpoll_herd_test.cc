@@ -1,6 +1,7 @@
 // eventpoll_herd_test.cc - who is woken: one waiter for one edge, one EXCLUSIVE set of several (7).
 #include <gtest/gtest.h>
 
+#include <latch>
 #include <thread>
 
 #include "stack/base/rng.h"
@@ -26,12 +27,14 @@ class Herd {
         contexts_.push_back(std::make_unique<WatchedContext>());
         threads_.emplace_back([this, set, context = contexts_.back().get()] {
           while (serve(*context, set)) continue;
+          over_.wait();
         });
       }
     }
   }
   ~Herd() {
-    stop_.data_arrives();
+    EXPECT_TRUE(all_rest_after(contexts_, [&] { stop_.data_arrives(); })) << "lost wake-up";
+    over_.count_down();
     for (std::thread& thread : threads_) thread.join();
   }
 
@@ -73,6 +76,7 @@ class Herd {
   FakeFile stop_;
   Contexts contexts_;
   std::vector<std::atomic<unsigned>> returned_;
+  std::latch over_{1};
   std::vector<std::thread> threads_;
   unsigned wakes_before_ = 0;
 };

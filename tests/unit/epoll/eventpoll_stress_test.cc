@@ -350,12 +350,13 @@ std::string Round::run() {
   for (std::thread& mover : movers) mover.join();
   settle(contexts_);
   look_at_all();
-  stop_.arrives(kIn, kReadableKey);
   for (EventPoll* set : sets_) set->put();  // 9.10: who waits still hears of the end
+  const bool all_heard = all_rest_after(contexts_, [&] { stop_.arrives(kIn, kReadableKey); });
   over_.count_down();
   for (auto& file : files_) close(*file);  // while the last waiters leave the sets, and end them
   for (std::thread& waiter : waiters) waiter.join();
   close(stop_);
+  if (!all_heard) return "not every waiter of a set woke for the end";
   return sleeping_on_something_.empty() ? judge() : sleeping_on_something_;
 }
 

@@ -63,6 +63,16 @@ inline void settle(const Contexts& contexts) {
   }
 }
 
+// `stop` is for all waiters, each wakes the next. False: some slept on and had to be woken by hand.
+template <typename Stop>
+bool all_rest_after(const Contexts& contexts, Stop&& stop) {
+  for (bool is_first = true;; is_first = false) {
+    stop();
+    settle(contexts);
+    if (std::ranges::all_of(contexts, [](auto& c) { return c->is_resting(); })) return is_first;
+  }
+}
+
 // The same seeds wherever CI is set; elsewhere others each time. POLLUX_SEED replays one,
 // POLLUX_SEEDS says how many.
 struct Seeds {
