@@ -122,13 +122,14 @@ class Socket : public File {
   // --- for the table of options (sockopt.cc)
   virtual tcp::UserOptions* user_options() { return nullptr; }  // TCP only
   virtual void options_changed(Instant) {}
-  virtual void receive_low_water_changed(Instant) {}
   virtual void sharing_changed() {}  // SO_REUSEADDR, SO_REUSEPORT
   // As SO_SNDBUF, SO_RCVBUF report it.
   virtual std::uint32_t send_buffer() const = 0;
   virtual std::uint32_t receive_buffer() const = 0;
   virtual void set_send_buffer(std::uint32_t octets, Instant now) = 0;
   virtual void set_receive_buffer(std::uint32_t octets, Instant now) = 0;
+  virtual std::uint32_t receive_low_water() = 0;  // SO_RCVLOWAT
+  virtual void set_receive_low_water(std::uint32_t octets, Instant now) = 0;
 
  protected:
   Socket(World& world, const SocketType& type)

@@ -74,19 +74,11 @@ Result<void> force_receive_buffer(Socket& s, int value, Instant now) {
 }
 
 // --- marks and flags that TCP keeps in its own options
-Result<int> get_receive_low_water(Socket& s) {
-  const tcp::UserOptions* tcp = s.user_options();
-  return tcp ? static_cast<int>(tcp->receive_low_water) : 1;
-}
-// 16.40: 0 is 1, negative the most, which is half of the buffer. UDP is readable with any datagram.
+Result<int> get_receive_low_water(Socket& s) { return static_cast<int>(s.receive_low_water()); }
+// 16.40: 0 is 1, negative the most.
 Result<void> set_receive_low_water(Socket& s, int value, Instant now) {
-  tcp::UserOptions* tcp = s.user_options();
-  if (!tcp) return {};
-  constexpr std::uint32_t kAutomaticMax = 6u << 20;  // tcp_rmem[2]
-  const std::uint32_t most = (tcp->receive_buffer != 0 ? tcp->receive_buffer : kAutomaticMax) / 2;
-  const std::uint32_t wanted = value < 0 ? most : static_cast<std::uint32_t>(value);
-  tcp->receive_low_water = std::max(std::min(wanted, most), 1u);
-  s.receive_low_water_changed(now);
+  s.set_receive_low_water(static_cast<std::uint32_t>(value < 0 ? INT_MAX : std::max(value, 1)),
+                          now);
   return {};
 }
 

@@ -57,12 +57,13 @@ class TcpSocket final : public Socket {
 
   tcp::UserOptions* user_options() override;
   void options_changed(Instant now) override;
-  void receive_low_water_changed(Instant now) override;
   void sharing_changed() override;
   std::uint32_t send_buffer() const override;
   std::uint32_t receive_buffer() const override;
   void set_send_buffer(std::uint32_t octets, Instant now) override;
   void set_receive_buffer(std::uint32_t octets, Instant now) override;
+  std::uint32_t receive_low_water() override { return user_options()->receive_low_water; }
+  void set_receive_low_water(std::uint32_t octets, Instant now) override;
 
   // --- for the table of options
   std::uint32_t defer_accept_s() const;

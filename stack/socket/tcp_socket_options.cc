@@ -19,13 +19,6 @@ void TcpSocket::options_changed(Instant now) {
   after_call(*c, now);
 }
 
-void TcpSocket::receive_low_water_changed(Instant now) {
-  tcp::Connection* c = connection();
-  if (!c) return;
-  c->receive_low_water_changed();
-  after_call(*c, now);
-}
-
 // 17.13: who can write now hears of it, whether or not space was missed. What is not connected
 // counts as writable. Linux: sk_stream_write_space().
 void TcpSocket::send_limit_changed(Instant now) {
@@ -54,6 +47,18 @@ void TcpSocket::set_send_buffer(std::uint32_t octets, Instant now) {
 void TcpSocket::set_receive_buffer(std::uint32_t octets, Instant now) {
   user_options()->receive_buffer = octets;
   options_changed(now);
+}
+
+// 16.40: at most half of the buffer.
+void TcpSocket::set_receive_low_water(std::uint32_t octets, Instant now) {
+  constexpr std::uint32_t kAutomaticMax = 6u << 20;  // tcp_rmem[2]
+  tcp::UserOptions& options = *user_options();
+  const std::uint32_t buffer = options.receive_buffer != 0 ? options.receive_buffer : kAutomaticMax;
+  options.receive_low_water = std::min(octets, buffer / 2);
+  tcp::Connection* c = connection();
+  if (!c) return;
+  c->receive_low_water_changed();
+  after_call(*c, now);
 }
 
 std::uint32_t TcpSocket::defer_accept_s() const {

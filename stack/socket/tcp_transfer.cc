@@ -59,6 +59,7 @@ Result<std::size_t> TcpSocket::receive_into(Connection& c, ReceiveMessage& messa
   const tcp::ReceiveFlags flags{.peek = (message.flags & MSG_PEEK) != 0,
                                 .oob = (message.flags & MSG_OOB) != 0,
                                 .trunc = (message.flags & MSG_TRUNC) != 0};
+  const bool takes_urgent = flags.oob && c.has_urgent();
   std::size_t total = 0;
   std::size_t index = 0;
   Errno error{};
@@ -81,7 +82,7 @@ Result<std::size_t> TcpSocket::receive_into(Connection& c, ReceiveMessage& messa
   after_call(c, now);
   if (error == Errno::again && (shut_ & 1) != 0 && !flags.oob) return total;
   if (total == 0 && error != Errno{}) return error;
-  if (flags.oob && total != 0) message.out_flags |= MSG_OOB;
+  if (takes_urgent) message.out_flags |= total != 0 ? MSG_OOB : MSG_OOB | MSG_TRUNC;
   return total;
 }
 

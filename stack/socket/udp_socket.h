@@ -58,6 +58,11 @@ class UdpSocket final : public Socket, public UdpEndpoint {
   std::uint32_t receive_buffer() const override { return receive_buffer_; }
   void set_send_buffer(std::uint32_t octets, Instant) override;
   void set_receive_buffer(std::uint32_t octets, Instant) override { receive_buffer_ = octets; }
+  // It only reads back: any datagram is readable.
+  std::uint32_t receive_low_water() override { return receive_low_water_; }
+  void set_receive_low_water(std::uint32_t octets, Instant) override {
+    receive_low_water_ = octets;
+  }
 
  private:
   static constexpr std::uint32_t kDefaultBuffer = 212992;  // net.core.rmem_default
@@ -85,6 +90,7 @@ class UdpSocket final : public Socket, public UdpEndpoint {
   Errno error_{};                          // 0: none
   std::uint32_t send_buffer_ = kDefaultBuffer;
   std::uint32_t receive_buffer_ = kDefaultBuffer;
+  std::uint32_t receive_low_water_ = 1;
   std::uint8_t shut_ = 0;  // bit 0 receive, bit 1 send
   bool is_port_fixed_ = false;
   std::uint8_t error_count_ = 0;

@@ -134,5 +134,6 @@ std::span<const Case> close_cases();
 std::span<const Case> processes_cases();
 std::span<const Case> stop_cases();
 std::span<const Case> limits_cases();
+std::span<const Case> random_cases();
 
 }  // namespace pollux::twin

@@ -303,7 +303,7 @@ class Generator {
   }
 
   void add_set_option() {
-    Op& op = add(Call::set_option, slot(kSockets));
+    Op& op = add(Call::set_option, slot(kSockets & ~kListener));
     op.a = below(static_cast<int32_t>(kOptions.size()));
     op.b = pick({0, 1, 1, 2, 5, 100});
   }

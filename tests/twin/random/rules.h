@@ -9,8 +9,11 @@
 //                        after a second
 //   buffer sizes         SO_SNDBUF, SO_RCVBUF, SIOCOUTQ and messages larger than kMostOctets
 //   lingering            SO_LINGER is set with 0 seconds
+//   a listener's options what is set while connections wait: Linux has given them the old ones
 //   SO_REUSEPORT         which of several sockets gets a packet is a matter of hashing
 //   armed timers         a timerfd is disarmed, or expired before it is watched
+// Counted apart, because it is chance: what does not happen again in new processes. An old
+// connection in TIME-WAIT may hold a port that a program names.
 // Brought to rest (Runner::settle), because it comes a moment later:
 //   delayed ACKs         TCP_QUICKACK on every socket; the kernel forgets that at times (at a FIN),
 //                        so its loopback has the route that acknowledges at once

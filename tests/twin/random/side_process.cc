@@ -78,7 +78,7 @@ void stay_on_one_processor() {
 std::string how_it_ended(int status) {
   if (WIFSIGNALED(status)) {
     const int signal = WTERMSIG(status);
-    return signal == SIGKILL ? "hung" : std::string("crashed: ") + ::strsignal(signal);
+    return signal == SIGKILL ? kHung : std::string("crashed: ") + ::strsignal(signal);
   }
   if (WEXITSTATUS(status) == kCannotStart) return "cannot start";
   return "exited " + std::to_string(WEXITSTATUS(status));

@@ -19,6 +19,8 @@ struct Answers {
   bool by_chance = false;  // two ports were the same without need: it should run once more
 };
 
+inline constexpr const char* kHung = "hung";
+
 class Side {
  public:
   virtual ~Side() = default;

@@ -83,6 +83,16 @@ TEST_F(Sockopt, 16_40_low_water_mark_is_at_most_half_of_the_buffer) {
   check(s, rows);
 }
 
+TEST_F(Sockopt, low_water_mark_of_datagrams_only_reads_back) {
+  Held s = open(SOCK_DGRAM);
+  const Row rows[] = {
+      {SOL_SOCKET, SO_RCVLOWAT, 5, 0, 5},
+      {SOL_SOCKET, SO_RCVLOWAT, 0, 0, 1},
+      {SOL_SOCKET, SO_RCVLOWAT, -1, 0, INT_MAX},
+  };
+  check(s, rows);
+}
+
 TEST_F(Sockopt, privileged_options) {
   Held s = open();
   const int refused = ::geteuid() == 0 ? 0 : EPERM;

@@ -164,6 +164,30 @@ TEST_F(TcpPoll, 16_40_to_16_43_low_water_mark) {
   EXPECT_EQ(poll(pair.server), kReady | kSpace);
 }
 
+TEST_F(TcpPoll, 17_13_other_options_are_no_edge_and_after_a_fin_the_mark_always_is) {
+  Pair pair = connected();
+  EXPECT_EQ(send(pair.client, "x"), 1);
+  KeyRecorder keys(*pair.server);
+  EXPECT_EQ(set(pair.server, SOL_SOCKET, SO_KEEPALIVE, 1), 0);
+  EXPECT_TRUE(keys.take().empty());
+  EXPECT_EQ(receive(pair.server), "x");
+  EXPECT_EQ(set(pair.server, SOL_SOCKET, SO_RCVLOWAT, 1), 0);
+  EXPECT_TRUE(keys.take().empty());
+  EXPECT_EQ(shutdown(pair.client, SHUT_WR), 0);
+  keys.take();
+  EXPECT_EQ(set(pair.server, SOL_SOCKET, SO_RCVLOWAT, 1), 0);
+  EXPECT_EQ(keys.take(), std::vector{kReadableKey});
+}
+
+TEST_F(TcpPoll, a_failed_connect_wakes_when_it_is_told) {  // 16.26
+  Held client = open();
+  const Endpoint nobody{testing_support::kLoopback, 9};
+  EXPECT_EQ(connect(client, nobody), EINPROGRESS);
+  KeyRecorder keys(*client);
+  EXPECT_EQ(connect(client, nobody), ECONNREFUSED);
+  EXPECT_EQ(keys.take(), std::vector{kErr});
+}
+
 TEST_F(TcpPoll, 16_50_to_16_55_space_is_told_once_after_it_was_missed) {
   Pair pair = connected();
   EXPECT_EQ(set(pair.server, SOL_SOCKET, SO_RCVBUF, 4096), 0);

@@ -157,6 +157,16 @@ TEST_F(TcpSocketTest, after_a_failed_connect_bind_is_possible_again) {
   EXPECT_EQ(local(s), (Endpoint{kLoopback, 4400}));
 }
 
+TEST_F(TcpSocketTest, an_automatic_port_is_free_once_the_connection_is_closed) {
+  Held client = open(), other = open();
+  EXPECT_EQ(bind(client, {kLoopback, 0}), 0);
+  const Endpoint mine = local(client);
+  EXPECT_EQ(connect(client, {kLoopback, 9}), EINPROGRESS);  // refused by now
+  EXPECT_EQ(bind(other, mine), 0);
+  EXPECT_EQ(bind(client, mine), EADDRINUSE);
+  EXPECT_EQ(local(client), (Endpoint{IpAddress::any_v4(), mine.port}));
+}
+
 TEST_F(TcpSocketTest, shutdown_of_a_failed_connect_ends_connecting) {
   Held s = open();
   EXPECT_EQ(connect(s, {kLoopback, 9}), EINPROGRESS);

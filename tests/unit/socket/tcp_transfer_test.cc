@@ -147,6 +147,8 @@ TEST_F(TcpTransfer, the_mark) {
   Pair pair = connected();
   EXPECT_EQ(send(pair.client, "a"), 1);
   EXPECT_EQ(send(pair.client, "u", MSG_OOB), 1);
+  EXPECT_EQ(receive(pair.server, 0, MSG_OOB | MSG_PEEK), "");
+  EXPECT_EQ(last_flags, MSG_OOB | MSG_TRUNC);
   EXPECT_EQ(ask(pair.server, SIOCATMARK), 0);
   EXPECT_EQ(receive(pair.server), "a");
   EXPECT_EQ(ask(pair.server, SIOCATMARK), 1);

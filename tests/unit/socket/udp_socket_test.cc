@@ -55,6 +55,18 @@ TEST_F(UdpSocketTest, 18_4_port_unreachable_is_told_to_the_connected) {
   EXPECT_EQ(send(s, "x"), -ECONNREFUSED);
 }
 
+TEST_F(UdpSocketTest, connect_to_port_0_names_a_host) {
+  Held s = open(SOCK_DGRAM);
+  EXPECT_EQ(connect(s, {kLoopback, 0}), 0);
+  EXPECT_EQ(in([&](Instant) { return s->peer(); }).error(), Errno::not_connected);
+  EXPECT_EQ(send(s, "x"), 1);
+  EXPECT_EQ(get(s, SOL_SOCKET, SO_ERROR), ECONNREFUSED);
+  Held other = open(SOCK_DGRAM);
+  const Endpoint to = local(s);
+  EXPECT_EQ(send(other, "y", 0, &to), 1);
+  EXPECT_EQ(receive(s), "y");
+}
+
 TEST_F(UdpSocketTest, 18_5_the_error_queue) {
   Held s = open(SOCK_DGRAM);
   EXPECT_EQ(set(s, IPPROTO_IP, IP_RECVERR, 1), 0);

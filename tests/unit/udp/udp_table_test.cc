@@ -55,6 +55,16 @@ TEST_F(UdpTableTest, exact_address_before_wildcard) {
   EXPECT_EQ(find(kUs, 54), nullptr);
 }
 
+TEST_F(UdpTableTest, a_peer_with_port_0_is_a_host) {
+  bound(kAny, 53, true);
+  Named& host = bound(kAny, 53, true, true);
+  table.connect(host, kUs, {kPeer, 0});
+  EXPECT_EQ(find(kUs, 53, kPeer, 9), &host);
+  EXPECT_EQ(find(kUs, 53, kPeer, 10), &host);
+  EXPECT_NE(find(kUs, 53, kUs2, 9), &host);
+  EXPECT_NE(find(kUs2, 53, kPeer, 9), &host);
+}
+
 TEST_F(UdpTableTest, connected_pair_first) {
   Named& any = bound(kAny, 53, true);
   Named& pair = bound(kAny, 53, true);

@@ -1,0 +1,158 @@
+// cases_random.cc - what random programs found: behaviours that nobody had thought of asking about.
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+
+#include <array>
+
+#include "tests/twin/twin.h"
+
+namespace pollux::twin {
+namespace {
+
+sockaddr_in loopback(uint16_t port_in_network_order) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = port_in_network_order;
+  return address;
+}
+
+sockaddr* any(sockaddr_in& address) { return reinterpret_cast<sockaddr*>(&address); }
+
+sockaddr_in name_of(Twin& t, int fd) {
+  sockaddr_in address{};
+  socklen_t length = sizeof address;
+  t.calls.getsockname(fd, any(address), &length);
+  return address;
+}
+
+int bind_to(Twin& t, int fd, sockaddr_in address) {
+  return t.calls.bind(fd, any(address), sizeof address);
+}
+
+void b17_13_other_options(Twin& t) {
+  const int set = t.set();
+  const Pair pair = t.pair();
+  t.add(set, pair.passive, EPOLLIN | EPOLLET, 'A');
+  t.send(pair.active, "x");
+  t.expect("data", t.wait(set), "A:IN");
+  t.set_option(pair.passive, IPPROTO_TCP, TCP_NODELAY, 1);
+  t.set_option(pair.passive, SOL_SOCKET, SO_KEEPALIVE, 1);
+  t.set_option(pair.passive, IPPROTO_TCP, TCP_QUICKACK, 1);
+  t.expect("other options", t.wait(set), "none");
+  t.set_option(pair.passive, SOL_SOCKET, SO_RCVLOWAT, 1);
+  t.expect("the same mark again", t.wait(set), "A:IN");
+}
+
+void b17_13_after_fin(Twin& t) {
+  const int set = t.set();
+  const Pair pair = t.pair();
+  t.add(set, pair.passive, EPOLLIN | EPOLLET, 'A');
+  t.set_option(pair.passive, SOL_SOCKET, SO_RCVLOWAT, 1);
+  t.expect("no data", t.wait(set), "none");
+  t.close(pair.active);
+  t.until(pair.passive, POLLRDHUP);
+  t.expect("FIN", t.wait(set), "A:IN");
+  t.set_option(pair.passive, SOL_SOCKET, SO_RCVLOWAT, 1);
+  t.expect("no data after it", t.wait(set), "A:IN");
+}
+
+void b16_26_told(Twin& t) {
+  const int set = t.set();
+  const int fd = t.refused();
+  t.add(set, fd, EPOLLET, 'A');
+  t.expect("refused", t.wait(set), "A:ERR|HUP");
+  sockaddr_in nobody = loopback(htons(9));
+  t.expect("told", t.calls.connect(fd, any(nobody), sizeof nobody), -1);
+  t.expect("which is an edge", t.wait(set), "A:HUP");
+}
+
+void b16_12_automatic_port(Twin& t) {
+  const int fd = t.tcp();
+  bind_to(t, fd, loopback(0));
+  const sockaddr_in mine = name_of(t, fd);
+  sockaddr_in nobody = loopback(htons(9));
+  t.calls.connect(fd, any(nobody), sizeof nobody);
+  t.until(fd, POLLHUP);
+  t.expect("closed: it is free", bind_to(t, t.tcp(), mine), 0);
+  t.expect("and taken", bind_to(t, fd, mine) == -1 && errno == EADDRINUSE, 1);
+  const sockaddr_in left = name_of(t, fd);
+  t.expect("the address is forgotten", ntohl(left.sin_addr.s_addr), INADDR_ANY);
+  t.expect("the number is not", left.sin_port == mine.sin_port, 1);
+}
+
+void b16_63_peek_and_trunc(Twin& t) {
+  const Pair pair = t.pair();
+  t.send(pair.active, "abc");
+  std::array<char, 4> text{"..."};
+  t.expect("peeked", t.calls.recv(pair.passive, text.data(), 3, MSG_PEEK | MSG_TRUNC), 3);
+  t.expect("not copied", std::string(text.data()), "...");
+  t.expect("still there", t.receive(pair.passive), "\"abc\"");
+}
+
+void b16_64_urgent_without_room(Twin& t) {
+  const Pair pair = t.pair();
+  t.send(pair.active, "u", MSG_OOB | MSG_NOSIGNAL);
+  msghdr message{};
+  t.expect("no room", t.calls.recvmsg(pair.passive, &message, MSG_OOB), 0);
+  t.expect("flags", message.msg_flags, MSG_OOB | MSG_TRUNC);
+}
+
+void b16_40_datagrams(Twin& t) {
+  const int fd = t.udp();
+  for (const int value : {0, 5, -1}) {
+    t.set_option(fd, SOL_SOCKET, SO_RCVLOWAT, value);
+    int got = -2;
+    socklen_t length = sizeof got;
+    t.calls.getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &got, &length);
+    t.expect(std::to_string(value), got, value == 0 ? 1 : value == 5 ? 5 : INT32_MAX);
+  }
+}
+
+void b18_7_leaving(Twin& t) {
+  const int set = t.set(), fd = t.udp();
+  bind_to(t, fd, loopback(0));
+  sockaddr_in self = name_of(t, fd);
+  t.calls.connect(fd, any(self), sizeof self);
+  t.add(set, fd, EPOLLOUT | EPOLLET, 'A');
+  t.expect("at first", t.wait(set), "A:OUT");
+  t.expect("then", t.wait(set), "none");
+  t.send(fd, "x");
+  t.expect("a datagram left", t.wait(set), "A:OUT");
+  t.receive(fd);
+  t.expect("read", t.wait(set), "none");
+}
+
+void b18_4_port_0(Twin& t) {
+  const int fd = t.udp(), other = t.udp();
+  sockaddr_in host = loopback(0);
+  t.expect("connect", t.calls.connect(fd, any(host), sizeof host), 0);
+  socklen_t length = sizeof host;
+  const int result = t.calls.getpeername(fd, any(host), &length);
+  t.expect("getpeername", to_text(result), "-1 ENOTCONN");
+  t.send(fd, "x");
+  t.expect("nobody there", t.socket_error(fd), "ECONNREFUSED");
+  sockaddr_in self = name_of(t, fd);
+  t.calls.connect(other, any(self), sizeof self);
+  t.send(other, "y");
+  t.expect("any port of it", t.receive(fd), "\"y\"");
+}
+
+constexpr Case kCases[] = {
+    {"16.12b", "an automatic port is given back at CLOSE", b16_12_automatic_port},
+    {"16.26b", "connect() that tells of a failure is an edge", b16_26_told},
+    {"16.40b", "SO_RCVLOWAT of datagrams reads back", b16_40_datagrams},
+    {"16.63b", "MSG_PEEK with MSG_TRUNC copies nothing", b16_63_peek_and_trunc},
+    {"16.64b", "MSG_OOB without room", b16_64_urgent_without_room},
+    {"17.13", "of the options only SO_RCVLOWAT is an edge", b17_13_other_options},
+    {"17.13b", "SO_RCVLOWAT after FIN always is", b17_13_after_fin},
+    {"18.4b", "connect to port 0", b18_4_port_0},
+    {"18.7", "a datagram that leaves is an edge", b18_7_leaving},
+};
+
+}  // namespace
+
+std::span<const Case> random_cases() { return kCases; }
+
+}  // namespace pollux::twin
