@@ -219,6 +219,7 @@ Result<Socket*> TcpSocket::accept(Instant now) {
   }
   socket->options_ = options_;
   socket->shut_ = shut_;
+  socket->bound_ = bound_;  // what connect(AF_UNSPEC) leaves; Linux: SOCK_BINDADDR_LOCK
   socket->become_connected(**accepted);
   socket->phase_ = Phase::connected;
   socket->after_call(**accepted, now);

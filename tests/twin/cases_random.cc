@@ -64,7 +64,7 @@ void b16_26_told(Twin& t) {
   t.add(set, fd, EPOLLET, 'A');
   t.expect("refused", t.wait(set), "A:ERR|HUP");
   sockaddr_in nobody = loopback(htons(9));
-  t.expect("told", t.calls.connect(fd, any(nobody), sizeof nobody), -1);
+  t.expect("told", to_text(t.calls.connect(fd, any(nobody), sizeof nobody)), "-1 ECONNREFUSED");
   t.expect("which is an edge", t.wait(set), "A:HUP");
 }
 
@@ -80,6 +80,22 @@ void b16_12_automatic_port(Twin& t) {
   const sockaddr_in left = name_of(t, fd);
   t.expect("the address is forgotten", ntohl(left.sin_addr.s_addr), INADDR_ANY);
   t.expect("the number is not", left.sin_port == mine.sin_port, 1);
+}
+
+void b16_18_accepted(Twin& t) {
+  for (const in_addr_t host : {INADDR_LOOPBACK, INADDR_ANY}) {
+    const int listener = t.tcp();
+    sockaddr_in address = loopback(0);
+    address.sin_addr.s_addr = htonl(host);
+    bind_to(t, listener, address);
+    t.calls.listen(listener, 4);
+    const sockaddr_in to = loopback(name_of(t, listener).sin_port);
+    t.connecting(to);
+    const int fd = t.accept({listener, to});
+    sockaddr_in none{};
+    t.expect("connect(AF_UNSPEC)", t.calls.connect(fd, any(none), sizeof none), 0);
+    t.expect("the listener's address is left", ntohl(name_of(t, fd).sin_addr.s_addr), host);
+  }
 }
 
 void b16_63_peek_and_trunc(Twin& t) {
@@ -141,6 +157,7 @@ void b18_4_port_0(Twin& t) {
 
 constexpr Case kCases[] = {
     {"16.12b", "an automatic port is given back at CLOSE", b16_12_automatic_port},
+    {"16.18b", "an accepted socket is bound as its listener", b16_18_accepted},
     {"16.26b", "connect() that tells of a failure is an edge", b16_26_told},
     {"16.40b", "SO_RCVLOWAT of datagrams reads back", b16_40_datagrams},
     {"16.63b", "MSG_PEEK with MSG_TRUNC copies nothing", b16_63_peek_and_trunc},

@@ -18,7 +18,8 @@
 namespace pollux::twin {
 namespace {
 
-constexpr int kRestRounds = 3;  // a SYN, its answer and the answer's ACK
+constexpr int kMostSends = 1000;  // a stream is full by then; a datagram always goes
+constexpr int kRestRounds = 3;    // a SYN, its answer and the answer's ACK
 
 const sockaddr* any(const sockaddr_in& address) {
   return reinterpret_cast<const sockaddr*>(&address);
@@ -374,7 +375,7 @@ std::string Runner::ioctl(const Op& op) {
 std::string Runner::fill(int fd) {
   const std::string text(16384, '#');
   ssize_t sent = 0;
-  for (int refused = 0; refused < 3;) {
+  for (int calls = 0, refused = 0; refused < 3 && calls < kMostSends; ++calls) {
     sent = calls_.send(fd, text.data(), text.size(), MSG_NOSIGNAL);
     if (sent > 0) continue;
     ++refused;

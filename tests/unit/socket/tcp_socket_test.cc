@@ -146,6 +146,18 @@ TEST_F(TcpSocketTest, disconnect_keeps_the_port_that_bind_named) {
   EXPECT_EQ(bind(third, {kLoopback, port}), 0);
 }
 
+TEST_F(TcpSocketTest, an_accepted_socket_is_bound_as_its_listener) {
+  Pair pair = connected();
+  EXPECT_EQ(disconnect(pair.server), 0);
+  EXPECT_EQ(local(pair.server).address, kLoopback);
+  Held listener = open(), client = open();
+  EXPECT_EQ(listen(listener), 0);
+  EXPECT_EQ(connect(client, {kLoopback, local(listener).port}), EINPROGRESS);
+  Held server = accept(listener);
+  EXPECT_EQ(disconnect(server), 0);
+  EXPECT_EQ(local(server).address, IpAddress::any_v4());
+}
+
 TEST_F(TcpSocketTest, after_a_failed_connect_bind_is_possible_again) {
   Held s = open();
   EXPECT_EQ(connect(s, {kLoopback, 9}), EINPROGRESS);
