@@ -148,6 +148,7 @@ void TcpSocket::become_idle(Errno error, Instant now) {
   last_port_ = local().port;
   IdleTcp* state = socket_pools::create_idle();
   state->options = *user_options();
+  state->options.is_send_shut = false;
   state->defer_accept_s = defer_accept_s();
   error_ = error;
   if (Connection* c = connection()) {
@@ -167,6 +168,7 @@ void TcpSocket::become_idle(Errno error, Instant now) {
 Result<void> TcpSocket::disconnect(Instant now) {
   if (idle()) {
     shut_ = 0;
+    idle()->options.is_send_shut = false;
   } else {
     become_idle(hang_up(now), now);
   }
@@ -244,6 +246,7 @@ Result<void> TcpSocket::shutdown(int how, Instant now) {
     become_idle(Errno{}, now);
   } else {
     shut_ = static_cast<std::uint8_t>(shut_ | (how + 1));
+    idle()->options.is_send_shut = (shut_ & kShutSend) != 0;
     result = Errno::not_connected;
   }
   wait_queue().wake_up_all();  // 17.8

@@ -65,6 +65,7 @@ void Connection::open_passive(const FourTuple& tuple, SeqNum iss, std::uint16_t 
   is_passive_ = true;
   take_syn_options(syn, now);
   enter(State::SYN_RECEIVED);
+  send_shutdown_ = fin_queued_ = options_.is_send_shut;
   ++shared_.counters.tcp_passive_opens;
   pend();
 }

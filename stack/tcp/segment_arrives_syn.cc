@@ -21,6 +21,7 @@ void Connection::segment_arrives_syn_sent(const Segment& seg, Instant now) {
   last_receive_ms_ = milliseconds(now);
   if (!ack_is_acceptable) {  // simultaneous open: figure 7 (MUST-10)
     enter(State::SYN_RECEIVED);
+    send_shutdown_ = fin_queued_ = options_.is_send_shut;
     snd_.nxt = iss_;  // the SYN goes again, with the ACK
     retries_ = 0;
     return pend();

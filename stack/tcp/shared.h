@@ -64,6 +64,9 @@ struct UserOptions {
   bool quick_ack = true;
   bool oob_inline = false;
   bool receive_error = false;  // IP_RECVERR
+  // shutdown came before connect or listen: a FIN follows SYN-RECEIVED (Linux:
+  // tcp_rcv_state_process()), though none follows SYN-SENT.
+  bool is_send_shut = false;
 };
 
 struct SendFlags {

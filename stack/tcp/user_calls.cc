@@ -51,7 +51,7 @@ std::size_t Connection::read_stream(Bytes to, const ReceiveFlags& flags) {
   std::uint32_t limit = receive_.octets();
   if (urgent_ != Urgent::none) {
     const std::int32_t before = rcv_.up - unread_seq();  // octets up to the mark
-    if (before == 0 && limit != 0 && !options_.oob_inline) {
+    if (before == 0 && limit != 0 && !options_.oob_inline && !to.empty()) {
       skip = 1;  // 16.62, 16.63: the urgent octet is not in the stream
       limit -= 1;
     } else if (before > 0) {

@@ -98,6 +98,28 @@ void b16_18_accepted(Twin& t) {
   }
 }
 
+void b16_9_shut_before_listen(Twin& t) {
+  const int listener = t.tcp();
+  t.calls.shutdown(listener, SHUT_WR);
+  bind_to(t, listener, loopback(0));
+  t.calls.listen(listener, 4);
+  const sockaddr_in to = name_of(t, listener);
+  const int client = t.connecting(to);
+  t.until(client, POLLRDHUP);
+  t.expect("a FIN follows the handshake", t.mask(client), "IN|OUT|RDNORM|WRNORM|RDHUP");
+  const int server = t.accept({listener, to});
+  t.expect("accepted", t.mask(server), "OUT|WRNORM");
+  t.expect("send", t.send(server, "x"), "-1 EPIPE");
+}
+
+void b16_62_nothing_read(Twin& t) {
+  const Pair pair = t.pair();
+  t.send(pair.active, "au", MSG_OOB | MSG_NOSIGNAL);
+  t.expect("before the mark", t.receive(pair.passive), "\"a\"");
+  t.expect("nothing is read", t.receive(pair.passive, 0), "\"\"");
+  t.expect("nothing is skipped", t.mask(pair.passive), "PRI|OUT|WRNORM");
+}
+
 void b16_63_peek_and_trunc(Twin& t) {
   const Pair pair = t.pair();
   t.send(pair.active, "abc");
@@ -156,10 +178,12 @@ void b18_4_port_0(Twin& t) {
 }
 
 constexpr Case kCases[] = {
+    {"16.9b", "shutdown before listen sends FINs", b16_9_shut_before_listen},
     {"16.12b", "an automatic port is given back at CLOSE", b16_12_automatic_port},
     {"16.18b", "an accepted socket is bound as its listener", b16_18_accepted},
     {"16.26b", "connect() that tells of a failure is an edge", b16_26_told},
     {"16.40b", "SO_RCVLOWAT of datagrams reads back", b16_40_datagrams},
+    {"16.62b", "reading nothing at the mark", b16_62_nothing_read},
     {"16.63b", "MSG_PEEK with MSG_TRUNC copies nothing", b16_63_peek_and_trunc},
     {"16.64b", "MSG_OOB without room", b16_64_urgent_without_room},
     {"17.13", "of the options only SO_RCVLOWAT is an edge", b17_13_other_options},

@@ -72,7 +72,7 @@ class Generator {
     weights_ = kWeights;
     for (uint32_t& weight : weights_) weight *= pick<uint32_t>({0, 1, 1, 1, 3});
     if (one_in(10)) {
-      weight_of(Call::send) = weight_of(Call::ioctl) = 0;
+      weight_of(Call::send) = weight_of(Call::ioctl) = weight_of(Call::shutdown) = 0;
     } else {
       weight_of(Call::fill) = 0;
     }

@@ -12,8 +12,6 @@
 //   a listener's options what is set while connections wait: Linux has given them the old ones
 //   SO_REUSEPORT         which of several sockets gets a packet is a matter of hashing
 //   armed timers         a timerfd is disarmed, or expired before it is watched
-// Counted apart, because it is chance: what does not happen again in new processes. An old
-// connection in TIME-WAIT may hold a port that a program names.
 // Brought to rest (Runner::settle), because it comes a moment later:
 //   delayed ACKs         TCP_QUICKACK on every socket; the kernel forgets that at times (at a FIN),
 //                        so its loopback has the route that acknowledges at once
@@ -22,14 +20,18 @@
 //   descriptors          by the distance from the lowest that a program can get
 //   ports                by the order in which a program first saw them; a program in which one
 //                        that was chosen for it is by chance one that it knows runs once more
-//   full buffers         `fill` and `drain` do not say how much, nobody asks FIONREAD or sends
-//                        one octet more beside them
+//   full buffers         `fill` and `drain` do not say how much. Beside them nobody asks FIONREAD,
+//                        sends one octet more, or shuts anything down: a reader that is shut sends
+//                        no window updates, so that a timer of its peer's must ask for them
 //   two ends of one call shutdown and connect(AF_UNSPEC) are events of the local socket and of its
-//                        peer: which is first is a matter of the loopback; so are
+//                        peer: which is first is a matter of the loopback
 //   the kernel's files   an eventfd, timerfd or pipe in a set beside sockets: no order between the
-//                        two is promised, so the events of a wait are compared sorted, every wait
-//                        takes all (epoll/README.md), and two numbers of one such file in one set
-//                        are kept out
+//                        two is promised, and two numbers of one such file are not told apart in a
+//                        set (epoll/README.md), so those are kept out
+//                        A program with either of these two has free_order: every wait takes all
+//                        events and they are compared sorted.
+// Counted apart, because it is chance: what does not happen again in new processes. An old
+// connection in TIME-WAIT may hold a port that a program names.
 namespace pollux::twin {
 
 inline constexpr int kMostOctets = 300;  // of a message

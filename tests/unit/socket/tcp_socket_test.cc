@@ -213,6 +213,28 @@ TEST_F(TcpSocketTest, shutdown_before_listen_is_inherited) {
   EXPECT_EQ(receive(server), "");
 }
 
+TEST_F(TcpSocketTest, accepted_sockets_of_a_listener_that_is_shut_send_a_fin_at_once) {
+  Held listener = open();
+  EXPECT_EQ(shutdown(listener, SHUT_WR), ENOTCONN);
+  EXPECT_EQ(listen(listener), 0);
+  Held client = open();
+  EXPECT_EQ(connect(client, {kLoopback, local(listener).port}), EINPROGRESS);
+  EXPECT_EQ(poll(client), kIn | kRdNorm | kOut | kWrNorm | kRdHup);
+  Held server = accept(listener);
+  EXPECT_EQ(poll(server), kOut | kWrNorm);
+  EXPECT_EQ(send(server, "x"), -EPIPE);
+  EXPECT_EQ(send(client, "late"), 4);
+  EXPECT_EQ(receive(server), "late");
+}
+
+TEST_F(TcpSocketTest, a_shut_socket_connected_to_itself_sends_a_fin) {
+  Held self = open();
+  EXPECT_EQ(shutdown(self, SHUT_WR), ENOTCONN);
+  EXPECT_EQ(bind(self, {kLoopback, 0}), 0);
+  EXPECT_EQ(connect(self, local(self)), EINPROGRESS);
+  EXPECT_EQ(poll(self), kIn | kRdNorm | kOut | kWrNorm | kHup | kRdHup);
+}
+
 TEST_F(TcpSocketTest, a_pending_error_survives_listen) {
   Pair pair = connected();
   EXPECT_EQ(disconnect(pair.client), 0);

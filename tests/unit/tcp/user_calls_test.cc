@@ -198,6 +198,14 @@ TEST(UserCalls, peek_and_trunc) {
   EXPECT_EQ(peer->reads(), "world");
 }
 
+TEST(UserCalls, reading_nothing_at_the_mark_skips_nothing) {  // 16.62
+  auto peer = established();
+  peer->sends({.ctl = URG | ACK, .up = 2, .text = "a!"});
+  EXPECT_EQ(peer->reads(), "a");
+  EXPECT_EQ(peer->reads(0), "");
+  EXPECT_TRUE(peer->connection().has_urgent());
+}
+
 TEST(UserCalls, reading_stops_at_the_mark) {  // 16.63, MUST-33
   auto peer = established();
   peer->sends({.ctl = URG | ACK, .up = 4, .text = "abc!def"});
