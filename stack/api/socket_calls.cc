@@ -61,8 +61,7 @@ struct Accepting {
 
 Result<Accepting> try_accept(Socket& socket, Instant now) {
   ASSIGN_OR_RETURN(Socket* const accepted, socket.accept(now));
-  const Result<Endpoint> peer = accepted->peer();
-  return Accepting{accepted, peer.ok() ? *peer : Endpoint{}, socket.socket_type().family};
+  return Accepting{accepted, accepted->accepted_from(), socket.socket_type().family};
 }
 
 Result<Accepting> accept_blocking(int fd) {

@@ -97,6 +97,7 @@ class Socket : public File {
   virtual Result<void> shutdown(int how, Instant now) = 0;
   virtual Endpoint local() const = 0;
   virtual Result<Endpoint> peer() const = 0;
+  virtual Endpoint accepted_from() const { return {}; }  // also of a connection that is over
   // FIONREAD, SIOCATMARK, SIOCOUTQ, ...: the number to store. ENOTTY: no such request.
   virtual Result<int> ioctl(unsigned long request, Instant now) = 0;
   Result<void> set_option(int level, int name, std::span<const std::byte> value, Instant now);

@@ -324,4 +324,9 @@ Result<Endpoint> TcpSocket::peer() const {
   return c->tuple().remote;
 }
 
+Endpoint TcpSocket::accepted_from() const {
+  const Connection* c = connection();
+  return c ? c->tuple().remote : Endpoint{};
+}
+
 }  // namespace pollux

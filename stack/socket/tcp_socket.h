@@ -46,6 +46,7 @@ class TcpSocket final : public Socket {
   Result<void> shutdown(int how, Instant now) override;
   Endpoint local() const override;
   Result<Endpoint> peer() const override;
+  Endpoint accepted_from() const override;
   Result<int> ioctl(unsigned long request, Instant now) override;
   PollEvents poll() override;
   void on_last_close() override;

@@ -112,6 +112,19 @@ void b16_9_shut_before_listen(Twin& t) {
   t.expect("send", t.send(server, "x"), "-1 EPIPE");
 }
 
+void b16_21_name_of_who_reset(Twin& t) {
+  const Listener listener = t.listener();
+  const int client = t.connecting(listener.address);
+  const sockaddr_in name = name_of(t, client);
+  t.reset(client);
+  sockaddr_in from{};
+  socklen_t length = sizeof from;
+  const int fd = t.keep(t.calls.accept4(listener.fd, any(from), &length, SOCK_NONBLOCK));
+  t.expect("accept says who it was", from.sin_port == name.sin_port, 1);
+  t.expect("getpeername does not", to_text(t.calls.getpeername(fd, any(from), &length)),
+           "-1 ENOTCONN");
+}
+
 void b16_62_nothing_read(Twin& t) {
   const Pair pair = t.pair();
   t.send(pair.active, "au", MSG_OOB | MSG_NOSIGNAL);
@@ -181,6 +194,7 @@ constexpr Case kCases[] = {
     {"16.9b", "shutdown before listen sends FINs", b16_9_shut_before_listen},
     {"16.12b", "an automatic port is given back at CLOSE", b16_12_automatic_port},
     {"16.18b", "an accepted socket is bound as its listener", b16_18_accepted},
+    {"16.21b", "the name of a peer that reset before accept", b16_21_name_of_who_reset},
     {"16.26b", "connect() that tells of a failure is an edge", b16_26_told},
     {"16.40b", "SO_RCVLOWAT of datagrams reads back", b16_40_datagrams},
     {"16.62b", "reading nothing at the mark", b16_62_nothing_read},

@@ -72,7 +72,9 @@ class Generator {
     weights_ = kWeights;
     for (uint32_t& weight : weights_) weight *= pick<uint32_t>({0, 1, 1, 1, 3});
     if (one_in(10)) {
-      weight_of(Call::send) = weight_of(Call::ioctl) = weight_of(Call::shutdown) = 0;
+      for (const Call call : {Call::send, Call::event_write, Call::ioctl, Call::shutdown}) {
+        weight_of(call) = 0;
+      }
     } else {
       weight_of(Call::fill) = 0;
     }

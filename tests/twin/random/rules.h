@@ -3,9 +3,9 @@
 
 // Kept out, because a timer or a size decides it:
 //   blocking             every descriptor has O_NONBLOCK; waits last 0 or 1 ms
-//   Nagle                every TCP socket has TCP_NODELAY: what it holds back waits for a delayed
-//   ACK MSG_MORE, TCP_CORK   leave after 200 ms full accept queues   a backlog holds all connects
-//   of a program; a SYN too many is sent again
+//   Nagle                every TCP socket has TCP_NODELAY: else it waits for a delayed ACK
+//   MSG_MORE, TCP_CORK   what they hold back leaves after 200 ms
+//   full accept queues   a backlog holds all connects of a program: a SYN too many is sent again
 //                        after a second
 //   buffer sizes         SO_SNDBUF, SO_RCVBUF, SIOCOUTQ and messages larger than kMostOctets
 //   lingering            SO_LINGER is set with 0 seconds
@@ -28,8 +28,8 @@
 //   the kernel's files   an eventfd, timerfd or pipe in a set beside sockets: no order between the
 //                        two is promised, and two numbers of one such file are not told apart in a
 //                        set (epoll/README.md), so those are kept out
-//                        A program with either of these two has free_order: every wait takes all
-//                        events and they are compared sorted.
+//   either of these two  is in programs with free_order only: there every wait takes all events
+//                        and they are compared sorted
 // Counted apart, because it is chance: what does not happen again in new processes. An old
 // connection in TIME-WAIT may hold a port that a program names.
 namespace pollux::twin {

@@ -158,6 +158,16 @@ TEST_F(TcpSocketTest, an_accepted_socket_is_bound_as_its_listener) {
   EXPECT_EQ(local(server).address, IpAddress::any_v4());
 }
 
+TEST_F(TcpSocketTest, a_peer_that_reset_has_a_name_for_accept_only) {
+  Held listener = listening(), client = open();
+  EXPECT_EQ(connect(client, local(listener)), EINPROGRESS);
+  const Endpoint name = local(client);
+  close_with_reset(client);
+  Held server = accept(listener);
+  EXPECT_EQ(server->accepted_from(), name);
+  EXPECT_EQ(peer_error(server), ENOTCONN);
+}
+
 TEST_F(TcpSocketTest, after_a_failed_connect_bind_is_possible_again) {
   Held s = open();
   EXPECT_EQ(connect(s, {kLoopback, 9}), EINPROGRESS);
