@@ -242,8 +242,7 @@ Result<void> TcpSocket::shutdown(int how, Instant now) {
       shutdown_connection(*c, how, now);
     }
   } else if (listener()) {
-    if (how == SHUT_WR) return {};
-    become_idle(Errno{}, now);
+    if (how != SHUT_WR) become_idle(Errno{}, now);
   } else {
     shut_ = static_cast<std::uint8_t>(shut_ | (how + 1));
     idle()->options.is_send_shut = (shut_ & kShutSend) != 0;

@@ -161,6 +161,17 @@ void b16_40_datagrams(Twin& t) {
   }
 }
 
+void b17_9_listener_with_a_queue(Twin& t) {
+  const int set = t.set();
+  const Listener listener = t.listener();
+  t.connecting(listener.address);
+  t.until(listener.fd, POLLIN);
+  t.add(set, listener.fd, EPOLLIN | EPOLLET, 'A');
+  t.expect("a connection", t.wait(set), "A:IN");
+  t.expect("SHUT_WR", t.calls.shutdown(listener.fd, SHUT_WR), 0);
+  t.expect("an edge all the same", t.wait(set), "A:IN");
+}
+
 void b18_7_leaving(Twin& t) {
   const int set = t.set(), fd = t.udp();
   bind_to(t, fd, loopback(0));
@@ -200,6 +211,7 @@ constexpr Case kCases[] = {
     {"16.62b", "reading nothing at the mark", b16_62_nothing_read},
     {"16.63b", "MSG_PEEK with MSG_TRUNC copies nothing", b16_63_peek_and_trunc},
     {"16.64b", "MSG_OOB without room", b16_64_urgent_without_room},
+    {"17.9b", "SHUT_WR of a listener with a queue", b17_9_listener_with_a_queue},
     {"17.13", "of the options only SO_RCVLOWAT is an edge", b17_13_other_options},
     {"17.13b", "SO_RCVLOWAT after FIN always is", b17_13_after_fin},
     {"18.4b", "connect to port 0", b18_4_port_0},

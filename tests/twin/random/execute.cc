@@ -173,6 +173,7 @@ std::string Runner::adopt(int kernel, int slot) {
 std::string Runner::store(int slot, int fd) {
   const std::string text = fd < 0 ? twin::to_text(fd) : "fd " + std::to_string(fd - base_);
   numbers_[static_cast<size_t>(slot)] = fd;
+  has_port_[static_cast<size_t>(slot)] = false;
   end_ = std::max(end_, fd + 1);
   return text;
 }
@@ -183,8 +184,10 @@ void Runner::note_port(int slot, int named) {
   if (calls_.getsockname(number(slot), any(local), &length) != 0 || local.sin_port == 0) return;
   const uint16_t port = ntohs(local.sin_port);
   uint16_t& known = ports_[static_cast<size_t>(slot)];
-  if (port == known) return;
+  bool& has_port = has_port_[static_cast<size_t>(slot)];
+  if (has_port && port == known) return;
   known = port;
+  has_port = true;
   const bool is_new = std::ranges::find(seen_ports_, port) == seen_ports_.end();
   if (is_new) seen_ports_.push_back(port);
   if ((!is_new || local.sin_port == marker_address_.sin_port) && port != named) {
@@ -314,9 +317,10 @@ std::string Runner::close(int fd) {
 std::string Runner::dup(const Op& op) {
   const int from = number(op.slot), fd = calls_.dup(from);
   if (fd >= 0 && wraps_) kernel_of_[static_cast<size_t>(fd - base_)] = kernel_number(from);
-  const uint16_t port = ports_[static_cast<size_t>(op.slot)];
+  const bool has_port = has_port_[static_cast<size_t>(op.slot)];
   std::string text = store(op.other, fd);
-  ports_[static_cast<size_t>(op.other)] = port;
+  ports_[static_cast<size_t>(op.other)] = ports_[static_cast<size_t>(op.slot)];
+  has_port_[static_cast<size_t>(op.other)] = has_port;
   return text;
 }
 
@@ -329,6 +333,7 @@ std::string Runner::dup2(const Op& op) {
     kernel_of_[static_cast<size_t>(to - base_)] = kernel_number(from);
   }
   ports_[static_cast<size_t>(op.other)] = ports_[static_cast<size_t>(op.slot)];
+  has_port_[static_cast<size_t>(op.other)] = has_port_[static_cast<size_t>(op.slot)];
   return "fd " + std::to_string(fd - base_);
 }
 

@@ -74,6 +74,7 @@ class Runner {
   bool free_order_ = false, met_by_chance_ = false;
   std::array<int, kSlots> numbers_{};
   std::array<uint16_t, kSlots> ports_{};
+  std::array<bool, kSlots> has_port_{};  // the slot's number has, not only one before it
   std::vector<uint16_t> seen_ports_;
   std::array<int, kMostNumbers> kernel_of_{};  // by distance from base_; -1: not the kernel's
 };

@@ -130,7 +130,7 @@ TEST_F(TcpPoll, 16_19_and_16_20_listener_shut_down) {
   KeyRecorder keys(*listener);
   EXPECT_EQ(shutdown(listener, SHUT_WR), 0);
   EXPECT_EQ(poll(listener), PollEvents());
-  EXPECT_TRUE(keys.take().empty());  // 17.9
+  EXPECT_EQ(keys.take(), std::vector{kNoKey});  // Linux: inet_shutdown(); of nothing new (17.9)
   EXPECT_EQ(shutdown(listener, SHUT_RD), 0);
   EXPECT_EQ(poll(listener), kSpace | kHup);
   EXPECT_EQ(keys.take(), std::vector{kNoKey});
