@@ -156,7 +156,7 @@ Result<void> EventPoll::insert(Watched target, const epoll_event& event) {
     remove(*item);
     return ready.error();
   }
-  if ((*ready).has(item->events())) queue(*item);
+  if ((*ready).has(item->events())) queue_unless_queued(*item);
   return {};
 }
 
@@ -167,7 +167,7 @@ Result<void> EventPoll::modify(EpItem& item, const epoll_event& event) {
   if (const int fd = item.file().kernel_fd(); fd >= 0) {
     RETURN_IF_ERROR(watch_in_kernel(item.file(), fd));
   }
-  if (ask(item.file()).has(item.events())) queue(item);
+  if (ask(item.file()).has(item.events())) queue_unless_queued(item);
   return {};
 }
 

@@ -136,7 +136,8 @@ class EventPoll final : public File {
   // The ready list (transfer.cc).
   BusyPollParams effective_busy_poll() const;
   bool queue(EpItem& item);  // no lock needed; true: a waiter was woken for it
-  bool wake_waiter();        // lock_ is held
+  void queue_unless_queued(EpItem& item);
+  bool wake_waiter();  // lock_ is held
   void wake_watchers();
   void wake_sleepers();  // wait_queue().lock() held: there is more to sleep on
   void begin_transfer(ReadyList& txlist);

@@ -51,6 +51,15 @@ bool EventPoll::queue(EpItem& item) {
   return woke;
 }
 
+// By ctl, which wakes nobody for what is queued already. Linux: ep_insert(), ep_modify().
+void EventPoll::queue_unless_queued(EpItem& item) {
+  {
+    Entered entered(lock_);
+    if (item.is_queued()) return;
+  }
+  queue(item);
+}
+
 bool EventPoll::wake_waiter() {
   if (waiters_.empty()) return false;
   Waiter& waiter = waiters_.front();

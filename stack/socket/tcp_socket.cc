@@ -159,10 +159,11 @@ void TcpSocket::become_idle(Errno error, Instant now) {
     world_->tcp.close(*l, now);
   }
   role_ = Idle{state};
+  // Linux gives an automatic port back at CLOSE: one that came after that stays.
+  if (!is_port_fixed_ && !is_bound_anew_) let_go_of_port();
   is_bound_anew_ = false;
   phase_ = Phase::unconnected;
   shut_ = 0;
-  if (!is_port_fixed_) let_go_of_port();
 }
 
 Result<void> TcpSocket::disconnect(Instant now) {

@@ -42,8 +42,7 @@ class Connection : public PendingHook {
   void open_active(const FourTuple& tuple, SeqNum iss, std::uint16_t mtu, Instant now);
   void open_passive(const FourTuple& tuple, SeqNum iss, std::uint16_t mtu, const Segment& syn,
                     Instant now);
-  // RFC 7323 7.1; before open_*. Without it the offset is random.
-  void set_timestamp_offset(std::uint32_t offset) { ts_offset_ = offset; }
+  void set_timestamp_offset(std::uint32_t offset) { ts_offset_ = offset; }  // before open_*
   Result<std::size_t> send(ConstBytes from, const SendFlags& flags, Instant now);
   Result<std::size_t> receive(Bytes to, const ReceiveFlags& flags, Instant now);
   void shutdown_send(Instant now);  // FIN after what is queued
@@ -135,6 +134,7 @@ class Connection : public PendingHook {
   // user_calls.cc
   Result<std::size_t> receive_urgent(Bytes to, const ReceiveFlags& flags);
   std::size_t read_stream(Bytes to, const ReceiveFlags& flags);
+  bool is_past_low_water(std::uint32_t more) const;
   Errno send_error();
   void queue_fin(Instant now);
 

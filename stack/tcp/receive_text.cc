@@ -22,7 +22,7 @@ void Connection::take_in_order(TextChain text, std::uint32_t octets, Instant now
   }
   const auto unacked = static_cast<std::uint32_t>(rcv_.nxt - rcv_.acked);
   ack_.text_arrived({octets, unacked, advertised_mss()}, shared_.config, now);
-  if (is_readable()) raise(Event::readable);  // 17.1
+  if (fin_taken_ || is_past_low_water(0)) raise(Event::readable);  // 17.1
 }
 
 // What waited behind the gap that has just been filled.

@@ -173,13 +173,15 @@ std::uint32_t Connection::readable_octets() const {
 }
 
 bool Connection::is_readable() const {
-  if (receive_shutdown_) return true;  // 16.42
+  const bool mark_is_next = is_at_mark() && !options_.oob_inline;         // 16.45
+  return receive_shutdown_ || is_past_low_water(mark_is_next ? 1u : 0u);  // 16.42
+}
+
+// `more` is wanted beyond the mark. With 0 it says who hears of text (Linux: tcp_epollin_ready()).
+bool Connection::is_past_low_water(std::uint32_t more) const {
   const std::uint32_t all = receive_.octets();
-  if (all == 0) return false;
-  const bool mark_is_next = is_at_mark() && !options_.oob_inline;  // 16.45
-  const std::uint32_t wanted = std::max(options_.receive_low_water, 1u) + (mark_is_next ? 1 : 0);
-  if (all >= wanted) return true;
-  if (mark_is_next && all == 1) return false;
+  if (all <= more) return false;
+  if (all >= std::max(options_.receive_low_water, 1u) + more) return true;
   // 16.44: else the peer could never send what the program waits for.
   return shared_.memory_is_low || rcv_.wnd <= ack_.segment_size();
 }
@@ -225,7 +227,7 @@ void Connection::options_changed(Instant now) {
 
 // Linux: tcp_set_rcvlowat(). Even the same mark again is an event, other options are none (17.13).
 void Connection::receive_low_water_changed() {
-  if (fin_taken_ || (is_readable() && receive_.octets() != 0)) raise(Event::readable);
+  if (fin_taken_ || is_past_low_water(0)) raise(Event::readable);
 }
 
 unsigned Connection::text(SeqNum seq, std::uint32_t length, std::span<TextPiece> out) {

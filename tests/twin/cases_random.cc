@@ -98,6 +98,40 @@ void b16_18_accepted(Twin& t) {
   }
 }
 
+void b8_4_mod_of_a_queued_item(Twin& t) {
+  const int outer = t.set(), inner = t.set(), fd = t.tcp();
+  t.add(inner, fd, EPOLLHUP, 'A');
+  t.add(outer, inner, EPOLLIN | EPOLLET, 'I');
+  t.expect("ready", t.wait(outer), "I:IN");
+  t.modify(inner, fd, EPOLLHUP, 'A');
+  t.expect("MOD: queued already", t.wait(outer), "none");
+  t.modify(inner, fd, EPOLLHUP | EPOLLET, 'A');
+  t.expect("harvested", t.wait(inner), "A:HUP");
+  t.modify(inner, fd, EPOLLHUP | EPOLLET, 'A');
+  t.expect("MOD: queued by it", t.wait(outer), "I:IN");
+}
+
+void b16_26_next_connect(Twin& t) {
+  const Listener listener = t.listener();
+  const int fd = t.refused();
+  t.expect("bind", bind_to(t, fd, loopback(0)), 0);
+  const in_port_t port = name_of(t, fd).sin_port;
+  sockaddr_in to = listener.address;
+  t.expect("told", to_text(t.calls.connect(fd, any(to), sizeof to)), "-1 ECONNREFUSED");
+  t.calls.connect(fd, any(to), sizeof to);
+  t.expect("the port is kept", name_of(t, fd).sin_port == port, 1);
+}
+
+void b17_13_urgent(Twin& t) {
+  const int set = t.set();
+  const Pair pair = t.pair();
+  t.add(set, pair.passive, EPOLLPRI | EPOLLET, 'A');
+  t.send(pair.active, "u", MSG_OOB | MSG_NOSIGNAL);
+  t.expect("urgent", t.wait(set), "A:PRI");
+  t.set_option(pair.passive, SOL_SOCKET, SO_RCVLOWAT, 1);
+  t.expect("counts as data", t.wait(set), "A:PRI");
+}
+
 void b16_9_shut_before_listen(Twin& t) {
   const int listener = t.tcp();
   t.calls.shutdown(listener, SHUT_WR);
@@ -202,11 +236,13 @@ void b18_4_port_0(Twin& t) {
 }
 
 constexpr Case kCases[] = {
+    {"8.4b", "MOD of an inner item that is queued", b8_4_mod_of_a_queued_item},
     {"16.9b", "shutdown before listen sends FINs", b16_9_shut_before_listen},
     {"16.12b", "an automatic port is given back at CLOSE", b16_12_automatic_port},
     {"16.18b", "an accepted socket is bound as its listener", b16_18_accepted},
     {"16.21b", "the name of a peer that reset before accept", b16_21_name_of_who_reset},
     {"16.26b", "connect() that tells of a failure is an edge", b16_26_told},
+    {"16.26c", "bind after a failed connect", b16_26_next_connect},
     {"16.40b", "SO_RCVLOWAT of datagrams reads back", b16_40_datagrams},
     {"16.62b", "reading nothing at the mark", b16_62_nothing_read},
     {"16.63b", "MSG_PEEK with MSG_TRUNC copies nothing", b16_63_peek_and_trunc},
@@ -214,6 +250,7 @@ constexpr Case kCases[] = {
     {"17.9b", "SHUT_WR of a listener with a queue", b17_9_listener_with_a_queue},
     {"17.13", "of the options only SO_RCVLOWAT is an edge", b17_13_other_options},
     {"17.13b", "SO_RCVLOWAT after FIN always is", b17_13_after_fin},
+    {"17.13c", "SO_RCVLOWAT with an urgent octet", b17_13_urgent},
     {"18.4b", "connect to port 0", b18_4_port_0},
     {"18.7", "a datagram that leaves is an edge", b18_7_leaving},
 };

@@ -64,6 +64,21 @@ TEST_F(NestingTest, epoll_8_4_outer_edge_once_per_wake_of_the_inner) {
   EXPECT_EQ(letters(outer), "");
 }
 
+TEST_F(NestingTest, epoll_8_4_mod_of_a_queued_item_wakes_nobody) {
+  EventPoll &outer = new_set(), &inner = new_set();
+  FakeFile a;
+  ASSERT_EQ(add(outer, inner, 'I', kEdgeIn), 0);
+  a.data_arrives();
+  ASSERT_EQ(add(inner, a, 'A', EPOLLIN), 0);
+  EXPECT_EQ(letters(outer), "I");
+  EXPECT_EQ(mod(inner, a, 'A', EPOLLIN), 0);
+  EXPECT_EQ(letters(outer), "");
+  EXPECT_EQ(mod(inner, a, 'A', kEdgeIn), 0);
+  EXPECT_EQ(letters(inner), "A");
+  EXPECT_EQ(mod(inner, a, 'A', kEdgeIn), 0);  // not queued any more
+  EXPECT_EQ(letters(outer), "I");
+}
+
 TEST_F(NestingTest, epoll_8_5_harvested_before_the_outer_is_asked) {
   EventPoll &outer = new_set(), &inner = new_set();
   FakeFile a;

@@ -189,6 +189,17 @@ TEST_F(TcpSocketTest, an_automatic_port_is_free_once_the_connection_is_closed) {
   EXPECT_EQ(local(client), (Endpoint{IpAddress::any_v4(), mine.port}));
 }
 
+TEST_F(TcpSocketTest, an_automatic_port_of_a_closed_connection_serves_the_next) {
+  Held listener = listening(), client = open();
+  EXPECT_EQ(connect(client, {kLoopback, 9}), EINPROGRESS);
+  EXPECT_EQ(bind(client, {kLoopback, 0}), 0);
+  const Endpoint mine = local(client);
+  EXPECT_EQ(connect(client, {kLoopback, 9}), ECONNREFUSED);
+  EXPECT_EQ(local(client), mine);
+  EXPECT_EQ(connect(client, local(listener)), EINPROGRESS);
+  EXPECT_EQ(local(client), mine);
+}
+
 TEST_F(TcpSocketTest, shutdown_of_a_failed_connect_ends_connecting) {
   Held s = open();
   EXPECT_EQ(connect(s, {kLoopback, 9}), EINPROGRESS);

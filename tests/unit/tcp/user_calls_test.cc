@@ -198,6 +198,15 @@ TEST(UserCalls, peek_and_trunc) {
   EXPECT_EQ(peer->reads(), "world");
 }
 
+TEST(UserCalls, the_mark_of_an_urgent_octet_is_an_event_and_not_readable) {  // 16.62, 17.13
+  auto peer = established();
+  peer->sends({.ctl = URG | ACK, .up = 1, .text = "!"});
+  peer->connection().take_events();
+  EXPECT_FALSE(peer->connection().is_readable());
+  peer->connection().receive_low_water_changed();
+  EXPECT_TRUE(peer->connection().take_events().has(Event::readable));
+}
+
 TEST(UserCalls, reading_nothing_at_the_mark_skips_nothing) {  // 16.62
   auto peer = established();
   peer->sends({.ctl = URG | ACK, .up = 2, .text = "a!"});
