@@ -62,23 +62,17 @@ void EventPoll::configure(const EpollConfig& config) {
 Result<EventPoll*> EventPoll::create() {
   CHECK(pools);
   Entered entered(pools->lock);
-  EventPoll* set = pools->sets.create(pools->config.threads);
+  EventPoll* set = pools->sets.create(pools->config.threads, pools->config.busy_poll);
   if (!set) return Errno::system_files;
   return set;
 }
 
-EventPoll::EventPoll(ThreadMode mode)
+EventPoll::EventPoll(ThreadMode mode, const BusyPollParams& params)
     : File(FileType::eventpoll, wait_queue_lock_, nullptr, 0),
       mtx_(mode),
       lock_(mode),
-      wait_queue_lock_(mode) {}
-
-BusyPollParams EventPoll::effective_busy_poll() const {
-  const BusyPollParams own = busy_poll(), &configured = pools->config.busy_poll;
-  return {own.busy_poll_usecs ? own.busy_poll_usecs : configured.busy_poll_usecs,
-          own.busy_poll_budget ? own.busy_poll_budget : configured.busy_poll_budget,
-          own.prefer_busy_poll || configured.prefer_busy_poll};
-}
+      wait_queue_lock_(mode),
+      busy_poll_({.prefer_busy_poll = params.prefer_busy_poll}) {}
 
 std::uint32_t EventPoll::watches_used() {
   Entered entered(pools->lock);
@@ -179,6 +173,7 @@ Result<PollEvents> EventPoll::attach(EpItem& item) {
     Entered entered(lock);
     file.watchers().push_back(item);
     file.wait_queue().add(item);
+    note_traffic(file.napis());
     if (is_set(file)) RETURN_IF_ERROR(join_companions(item));
     if (file.napis() & ~napis()) {
       Entered upwards(wait_queue_lock_);
@@ -210,7 +205,10 @@ void EventPoll::forget(EpItem& item) {
   File& file = item.file();
   rbr_.erase(rbr_.iterator_to(item));
   if (is_set(file)) --nested_;
-  if (rbr_.empty()) set_napis(0);
+  if (rbr_.empty()) {
+    set_napis(0);
+    traffic_.store(0, std::memory_order_relaxed);
+  }
   forget_in_kernel(file);
   {
     Entered entered(lock_);
@@ -251,6 +249,7 @@ void EventPoll::remove_closed(EpItem& item) {
 
 // Linux: ep_clear_and_put().
 void EventPoll::on_last_close() {
+  resume_irqs();
   bool is_last;
   {
     Entered entered(mtx_);
@@ -262,6 +261,33 @@ void EventPoll::on_last_close() {
     is_last = rbr_.empty();
   }
   if (is_last) free_set(*this);
+}
+
+// Linux: busy_loop_ep_timeout(), BUSY_POLL_BUDGET.
+BusyPollParams EventPoll::spin_params() const {
+  BusyPollParams params = busy_poll();
+  const BusyPollParams& defaults = pools->config.busy_poll;
+  if (params.busy_poll_usecs == 0) params.busy_poll_usecs = defaults.busy_poll_usecs;
+  if (params.busy_poll_budget == 0) params.busy_poll_budget = defaults.busy_poll_budget;
+  return params;
+}
+
+// Nothing comes: the next wait sleeps at once, unless something has come until then (13.8).
+void EventPoll::note_fruitless_spin() {
+  traffic_.store(0, std::memory_order_relaxed);
+  if (busy_poll().prefer_busy_poll) resume_irqs();
+}
+
+// Linux: ep_suspend_napi_irqs().
+void EventPoll::suspend_irqs(PollContext& context) {
+  suspended_in_.store(&context, std::memory_order_relaxed);
+  context.suspend_irqs(napis());
+}
+
+// Linux: ep_resume_napi_irqs().
+void EventPoll::resume_irqs() {
+  PollContext* const context = suspended_in_.exchange(nullptr, std::memory_order_relaxed);
+  if (context) context->resume_irqs(napis());
 }
 
 }  // namespace pollux

@@ -48,7 +48,9 @@ struct EpollConfig {
   std::uint32_t max_sets = 1024;
   std::uint32_t max_kernel_files = 1024;
   std::uint32_t max_user_watches = 1u << 20;
-  BusyPollParams busy_poll;  // of sets that say nothing themselves, as net.core.busy_poll
+  // Whether a new set prefers busy polling; and what counts where a set's own number is 0: how long
+  // (Linux: net.core.busy_poll), how many packets.
+  BusyPollParams busy_poll{.busy_poll_budget = kBusyPollBudget};
 };
 
 // At most so many sets in a chain (8.7). Linux: EP_MAX_NESTS + 1.
@@ -73,9 +75,8 @@ class EventPoll final : public File {
   Result<int> wait(std::span<epoll_event> out, Instant deadline, const sigset_t* sigmask,
                    PollContext& context);
 
-  // EPIOCSPARAMS, EPIOCGPARAMS: the set's own; what is zero is as configured (13.7).
   void set_busy_poll(const BusyPollParams& params) { busy_poll_.store(params); }
-  BusyPollParams busy_poll() const { return busy_poll_.load(); }
+  BusyPollParams busy_poll() const override { return busy_poll_.load(std::memory_order_relaxed); }
 
   // IN | RDNORM if an item is really ready; forgets items that are not (8.1, 8.2).
   PollEvents poll() override;
@@ -117,7 +118,7 @@ class EventPoll final : public File {
   };
   using Waiters = boost::intrusive::list<Waiter, boost::intrusive::constant_time_size<false>>;
 
-  explicit EventPoll(ThreadMode mode);
+  EventPoll(ThreadMode mode, const BusyPollParams& params);
   ~EventPoll() override;
 
   // ctl (eventpoll.cc). mtx_ is held where nothing else is said.
@@ -134,7 +135,6 @@ class EventPoll final : public File {
   EpItem* find(Watched target);
 
   // The ready list (transfer.cc).
-  BusyPollParams effective_busy_poll() const;
   bool queue(EpItem& item);  // no lock needed; true: a waiter was woken for it
   void queue_unless_queued(EpItem& item);
   bool wake_waiter();  // lock_ is held
@@ -155,6 +155,19 @@ class EventPoll final : public File {
   int height();
   const PathCounts& paths_up();
   void spread_napis(NapiSet more);  // needs no mutex; wait_queue().lock() held
+
+  // Busy polling (eventpoll.cc).
+  // Linux: ep_set_busy_poll_napi_id(). Any thread.
+  void note_traffic(NapiSet napis) {
+    if (napis & ~traffic_.load(std::memory_order_relaxed)) {
+      traffic_.fetch_or(napis, std::memory_order_relaxed);
+    }
+  }
+  bool is_worth_spinning() const { return traffic_.load(std::memory_order_relaxed) != 0; }
+  BusyPollParams spin_params() const;
+  void note_fruitless_spin();
+  void suspend_irqs(PollContext& context);
+  void resume_irqs();
 
   // The companion (companion.cc).
   Result<void> open_companion();               // wait_queue().lock() held
@@ -179,7 +192,10 @@ class EventPoll final : public File {
   std::atomic<bool> available_{false};  // written under lock_
 
   Entry wait_queue_lock_;
-  std::atomic<BusyPollParams> busy_poll_{BusyPollParams{.busy_poll_budget = 0}};
+  std::atomic<BusyPollParams> busy_poll_;
+  // The queues that something came from since a spin found nothing, or since ADD (13.8).
+  std::atomic<NapiSet> traffic_{0};
+  std::atomic<PollContext*> suspended_in_{nullptr};  // where its interrupts were suspended last
   std::atomic<int> companion_{-1};
 
   // What the running check has found out, with the nesting mutex.

@@ -1,9 +1,12 @@
 // file.cc - the reference count of a File and what its end means for the sets that watch it.
 #include "epoll/file.h"
 
+#include "epoll/busy_poll.h"
 #include "epoll/eventpoll.h"
 
 namespace pollux {
+
+BusyPollParams File::busy_poll() const { return {}; }
 
 bool File::get_unless_zero() {
   std::uint32_t references = count().load(std::memory_order_relaxed);

@@ -13,6 +13,8 @@ namespace pollux {
 // The NAPI instances (device queues) whose packets can make a file ready, one bit each.
 using NapiSet = std::uint64_t;
 
+struct BusyPollParams;
+
 // The link of a registration in its file's list of watchers. Implemented by EpItem alone.
 struct WatchersTag;
 class WatcherLink : public boost::intrusive::list_base_hook<boost::intrusive::tag<WatchersTag>> {};
@@ -40,6 +42,9 @@ class File {
   virtual void on_last_close() = 0;
   // The kernel's descriptor behind a FileType::kernel file; -1 otherwise.
   virtual int kernel_fd() const { return -1; }
+  // How a wait for this file spins: SO_BUSY_POLL and its sisters of a socket, a set's own
+  // parameters. Called as poll() is.
+  virtual BusyPollParams busy_poll() const;
   // False: epoll_ctl answers EPERM (a regular file of the kernel's).
   virtual bool is_pollable() const { return true; }
 

@@ -62,8 +62,8 @@ struct HeldEntry {
 // closed meanwhile ends as NVAL (9.13); while armed, the file of the time is held.
 class PollWait final : public Waitable {
  public:
-  PollWait(FdTable& table, std::span<pollfd> fds, PollEvents always)
-      : table_(table), fds_(fds), always_(always) {
+  PollWait(FdTable& table, std::span<pollfd> fds, PollEvents always, const BusyPollParams& params)
+      : table_(table), fds_(fds), always_(always), params_(params) {
     for (const pollfd& fd : fds_) {
       if (const FileRef file = table_.get(fd.fd)) napis_ |= file->napis();
     }
@@ -96,6 +96,7 @@ class PollWait final : public Waitable {
     }
   }
   std::span<pollfd> kernel() override { return sleep_on_; }
+  BusyPollParams busy_poll() override;
 
  private:
   PollEvents wanted(const pollfd& fd) const { return (bits(fd.events) & ~kNval) | always_; }
@@ -108,6 +109,7 @@ class PollWait final : public Waitable {
   FdTable& table_;
   const std::span<pollfd> fds_;
   const PollEvents always_;
+  const BusyPollParams& params_;
   NapiSet napis_ = 0;
   std::vector<pollfd> kernel_;  // of the last scan
   std::vector<std::size_t> kernel_index_;
@@ -151,10 +153,26 @@ void PollWait::arm_one(const pollfd& fd, Sleeper& sleeper) {
   held.file = std::move(file);
 }
 
+// Linux: sk_can_busy_loop(), busy_loop_timeout(): whether is the sockets' to say, how long is not
+// (13.9).
+BusyPollParams PollWait::busy_poll() {
+  if (params_.busy_poll_usecs == 0) return {};
+  for (const pollfd& fd : fds_) {
+    const FileRef file = table_.get(fd.fd);
+    if (!file || file->type() != FileType::socket || !may_ask(*file)) continue;
+    const Entered entered(*file->stack_entry());
+    const BusyPollParams own = file->busy_poll();
+    if (own.busy_poll_usecs == 0) continue;
+    return {params_.busy_poll_usecs, own.busy_poll_budget, false};
+  }
+  return {};
+}
+
 // One file, held by the caller.
 class FileWait final : public Waitable {
  public:
-  FileWait(File& file, PollEvents events) : file_(file), wanted_(events | kErr | kHup) {}
+  FileWait(File& file, PollEvents events, const BusyPollParams& params)
+      : file_(file), wanted_(events | kErr | kHup), params_(params) {}
 
   PollEvents ready() const { return ready_; }
   NapiSet napis() const override { return file_.napis(); }
@@ -172,10 +190,12 @@ class FileWait final : public Waitable {
     kernel_ = {file_.kernel_fd(), poll_bits(wanted_), 0};
     return {&kernel_, kernel_.fd >= 0 ? 1u : 0u};
   }
+  BusyPollParams busy_poll() override { return params_; }
 
  private:
   File& file_;
   const PollEvents wanted_;
+  const BusyPollParams& params_;
   PollEvents ready_;
   ThreadEntry entry_;
   pollfd kernel_{};
@@ -228,24 +248,24 @@ int write_back(unsigned long* set, int n, std::span<const pollfd> fds, PollEvent
 
 Result<int> poll_files(FdTable& table, std::span<pollfd> fds, const Blocking& how) {
   if (fds.size() > table.capacity()) return Errno::invalid;
-  PollWait wait(table, fds, kAlways);
-  return wait_until(wait, {how.deadline, how.sigmask, how.params}, how.context);
+  PollWait wait(table, fds, kAlways, how.params);
+  return wait_until(wait, {how.deadline, how.sigmask}, how.context);
 }
 
 Result<int> select_files(FdTable& table, int n, SelectSets sets, const Blocking& how) {
   if (n < 0) return Errno::invalid;
   n = std::min(n, static_cast<int>(table.table_size()));
   ASSIGN_OR_RETURN(std::vector<pollfd> fds, selected_files(table, n, sets));
-  PollWait wait(table, fds, PollEvents());
-  RETURN_IF_ERROR(wait_until(wait, {how.deadline, how.sigmask, how.params}, how.context));
+  PollWait wait(table, fds, PollEvents(), how.params);
+  RETURN_IF_ERROR(wait_until(wait, {how.deadline, how.sigmask}, how.context));
   return write_back(sets.read, n, fds, kReadSet) + write_back(sets.write, n, fds, kWriteSet) +
          write_back(sets.except, n, fds, kExceptSet);
 }
 
 Result<PollEvents> wait_for(File& file, PollEvents events, Instant deadline, PollContext& context,
                             const BusyPollParams& params) {
-  FileWait wait(file, events);
-  Result<int> found = wait_until(wait, {deadline, nullptr, params}, context);
+  FileWait wait(file, events, params);
+  Result<int> found = wait_until(wait, {deadline, nullptr}, context);
   if (!found.ok()) return found.error();
   if (*found == 0) return Errno::again;
   return wait.ready();

@@ -18,7 +18,7 @@ struct Blocking {
   Instant deadline;
   const sigset_t* sigmask;
   PollContext& context;
-  const BusyPollParams& params;
+  const BusyPollParams& params;  // net.core.busy_poll; spun for only if a socket wants it (13.9)
 };
 
 // poll(2), ppoll(2). Fills revents; returns how many entries have some. Number of entries above the

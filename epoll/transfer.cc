@@ -29,7 +29,9 @@ bool EpItem::wake(PollEvents key) {
   const PollEvents wanted = events();
   if (!wanted.has(~kPrivateBits)) return !exclusive_;  // ONESHOT has fired
   if (key && !wanted.has(key)) return !exclusive_;
-  if (file_.napis() & ~set_.napis()) set_.add_napis(file_.napis());
+  const NapiSet napis = file_.napis();
+  if (napis & ~set_.napis()) set_.add_napis(napis);
+  set_.note_traffic(napis);
   const bool woke = set_.queue(*this);
   return !exclusive_ || (woke && absorbs(wanted, key));
 }
@@ -215,6 +217,9 @@ class SetWait final : public Waitable {
     companion_ = {set_.companion_fd(), POLLIN, 0};
     return {&companion_, companion_.fd >= 0 ? 1u : 0u};
   }
+  bool is_worth_spinning() const override { return set_.is_worth_spinning(); }
+  BusyPollParams busy_poll() override { return set_.spin_params(); }
+  void note_fruitless_spin() override { set_.note_fruitless_spin(); }
 
  private:
   EventPoll& set_;
@@ -228,7 +233,9 @@ Result<int> EventPoll::wait(std::span<epoll_event> out, Instant deadline, const 
                             PollContext& context) {
   if (!mtx_.may_enter()) return Errno::invalid;
   SetWait wait(*this, out);
-  return wait_until(wait, {deadline, sigmask, effective_busy_poll()}, context);
+  const Result<int> found = wait_until(wait, {deadline, sigmask}, context);
+  if (found.ok() && *found > 0 && busy_poll().prefer_busy_poll) suspend_irqs(context);
+  return found;
 }
 
 }  // namespace pollux

@@ -1,7 +1,11 @@
 // waiting.cc - poll first, then look; then spin for busy_poll_usecs; then sleep until woken.
+// Read first: epoll-behaviours section 13.
 #include "epoll/waiting.h"
 
 #include <pthread.h>
+
+#include <array>
+#include <atomic>
 
 namespace pollux {
 namespace {
@@ -32,17 +36,54 @@ class HeldSignals {
 
 bool is_over(const Result<int>& found) { return !found.ok() || *found > 0; }
 
-// Linux: ep_busy_loop(). Ends when something is there, or the time is over.
-Result<int> spin(Waitable& waitable, const WaitRequest& request, PollContext& context) {
-  const BusyPollParams& params = request.busy_poll;
-  Instant now = context.now();
-  const Instant end = earlier(now + Duration::us(params.busy_poll_usecs), request.deadline);
-  for (unsigned polls = 1; now < end; ++polls) {
-    if (polls % kPollsPerQuestion == 0) waitable.ask_kernel();
-    now = context.poll(waitable.napis(), params.busy_poll_budget);
-    Result<int> found = waitable.look();
-    if (is_over(found)) return found;
+// Each thread counts in a row that few others use: no line of memory travels for it.
+constexpr std::size_t kWaitCounters = static_cast<std::size_t>(WaitCounter::count);
+struct alignas(64) WaitCounterRow {
+  std::array<std::atomic<std::uint64_t>, kWaitCounters> counters;
+};
+std::array<WaitCounterRow, 16> wait_counters;
+
+// Multiplied, because threads' memory lies at like offsets in large, aligned areas.
+WaitCounterRow& row_of_this_thread() {
+  const auto name = reinterpret_cast<std::uintptr_t>(Entry::this_thread());
+  return wait_counters[name * 0x9e3779b97f4a7c15u >> 60];
+}
+
+Result<int> served(const Result<int>& found, WaitCounter by) {
+  if (found.ok()) {
+    row_of_this_thread().counters[static_cast<std::size_t>(by)].fetch_add(
+        1, std::memory_order_relaxed);
   }
+  return found;
+}
+
+WaitCounter served_by(SleepEnd end) {
+  switch (end) {
+    case SleepEnd::polled:
+      return WaitCounter::waits_paced;
+    case SleepEnd::rx_interrupt:
+      return WaitCounter::waits_rx_interrupt;
+    case SleepEnd::kernel:
+      return WaitCounter::waits_kernel;
+    default:
+      return WaitCounter::waits_woken;
+  }
+}
+
+// Linux: ep_busy_loop(). Ends when something is there, or the time is over. Cut short by the
+// deadline it says nothing about whether the next one is worth it.
+Result<int> spin(Waitable& waitable, Instant deadline, PollContext& context) {
+  const BusyPollParams params = waitable.busy_poll();
+  const unsigned budget = params.busy_poll_budget ? params.busy_poll_budget : kBusyPollBudget;
+  Instant now = context.now();
+  const Instant end = now + Duration::us(params.busy_poll_usecs);
+  for (unsigned polls = 1; now < earlier(end, deadline); ++polls) {
+    if (polls % kPollsPerQuestion == 0) waitable.ask_kernel();
+    now = context.poll(waitable.napis(), budget);
+    const Result<int> found = waitable.look();
+    if (is_over(found)) return served(found, WaitCounter::waits_spun);
+  }
+  if (now >= end) waitable.note_fruitless_spin();
   return 0;
 }
 
@@ -62,26 +103,35 @@ SleepEnd sleep_once(Waitable& waitable, const SleepRequest& request, PollContext
 
 }  // namespace
 
+std::uint64_t waits(WaitCounter which) {
+  std::uint64_t sum = 0;
+  for (const WaitCounterRow& row : wait_counters) {
+    sum += row.counters[static_cast<std::size_t>(which)].load(std::memory_order_relaxed);
+  }
+  return sum;
+}
+
 // A wait with a timeout sleeps at least once, be it for no time: that is where a pending signal
 // shows.
 Result<int> wait_until(Waitable& waitable, const WaitRequest& request, PollContext& context) {
   waitable.ask_kernel();
   const Instant now = context.poll(waitable.napis(), kFirstPollBudget);
   Result<int> found = waitable.look();
-  if (is_over(found) || request.deadline <= now) return found;
+  if (is_over(found)) return served(found, WaitCounter::waits_first_look);
+  if (request.deadline <= now) return found;
   const HeldSignals held;
   SleepRequest sleep;
   sleep.deadline = request.deadline;
   sleep.sigmask = request.sigmask ? request.sigmask : held.original();
   for (;;) {
-    if (request.busy_poll.busy_poll_usecs > 0) {
-      found = spin(waitable, request, context);
+    if (waitable.is_worth_spinning()) {
+      found = spin(waitable, request.deadline, context);
       if (is_over(found)) return found;
     }
     const SleepEnd end = sleep_once(waitable, sleep, context);
     waitable.ask_kernel();
     found = waitable.look();
-    if (is_over(found)) return found;
+    if (is_over(found)) return served(found, served_by(end));
     if (end == SleepEnd::interrupted) return Errno::interrupted;
     if (end == SleepEnd::timed_out) return 0;
   }

@@ -46,6 +46,10 @@ class SocketWait final : public Waitable, public WaitEntry {
     socket_.wait_queue().remove(*this);
   }
   std::span<pollfd> kernel() override { return {}; }
+  BusyPollParams busy_poll() override {
+    const Entered entered(socket_.world().entry);
+    return socket_.busy_poll();
+  }
 
   bool wake(PollEvents key) override {
     if (key && !(wanted_ | kLookAgain).has(key)) return false;
@@ -63,8 +67,7 @@ class SocketWait final : public Waitable, public WaitEntry {
 };
 
 Result<int> wait_until_deadline(SocketWait& wait, Instant deadline) {
-  const WaitRequest request{.deadline = deadline, .busy_poll = host()->busy_poll()};
-  return wait_until(wait, request, host()->poll_context());
+  return wait_until(wait, {.deadline = deadline}, host()->poll_context());
 }
 
 }  // namespace

@@ -159,6 +159,19 @@ class Section {
   ConfigError& error_;
 };
 
+// What would change nothing is not taken in silence.
+void refuse_idle_irq_keys(Section& section, const Config& config) {
+  const IrqParams& irqs = config.irqs;
+  if ((irqs.napi_defer_hard_irqs == 0) != (irqs.gro_flush_timeout == 0)) {
+    section.fail("napi_defer_hard_irqs", "and gro_flush_timeout work together: give both or none");
+  }
+  const Duration suspension = Duration::ns(irqs.irq_suspend_timeout);
+  if (irqs.irq_suspend_timeout != 0 && suspension < Duration::us(config.softirq_usecs)) {
+    section.fail("irq_suspend_timeout",
+                 "counts nanoseconds; below softirq_usecs, which holds anyway, it changes nothing");
+  }
+}
+
 void read_stack(const toml::table& table, Config& config, ConfigError& error) {
   Section section(table, "stack", error);
   section.refuse_unknown(stack_key_names());
@@ -171,6 +184,7 @@ void read_stack(const toml::table& table, Config& config, ConfigError& error) {
   section.boolean("hugepages", config.hugepages);
   section.boolean("prefer_busy_poll", config.busy_poll.prefer_busy_poll);
   section.choice("log", config.log, {"error", "warning", "info", "debug"});
+  refuse_idle_irq_keys(section, config);
 }
 
 void read_tcp(const toml::table& table, tcp::TcpConfig& tcp, ConfigError& error) {

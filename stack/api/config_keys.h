@@ -3,22 +3,26 @@
 #pragma once
 
 // X(key, field of Config, smallest, largest); section [stack]
-#define POLLUX_STACK_KEYS(X)                                     \
-  X("packets", packets, 255, 4194303)                            \
-  X("descriptors", descriptors, 16, 16777216)                    \
-  X("sockets", sockets, 16, 16777216)                            \
-  X("connections", connections, 16, 16777216)                    \
-  X("listeners", listeners, 1, 1048576)                          \
-  X("time_waits", time_waits, 16, 16777216)                      \
-  X("epoll_sets", epoll_sets, 1, 1048576)                        \
-  X("epoll_watches", epoll_watches, 16, 67108864)                \
-  X("kernel_files", kernel_files, 16, 1048576)                   \
-  X("neighbours", neighbours, 16, 65536)                         \
-  X("memory_mb", memory_mb, 0, 1048576)                          \
-  X("poll_ceiling_usecs", poll_ceiling_usecs, 1, 1000000)        \
-  X("softirq_usecs", softirq_usecs, 100, 10000000)               \
-  X("busy_poll_usecs", busy_poll.busy_poll_usecs, 0, 2147483647) \
-  X("busy_poll_budget", busy_poll.busy_poll_budget, 1, 64)
+#define POLLUX_STACK_KEYS(X)                                    \
+  X("packets", packets, 255, 4194303)                           \
+  X("descriptors", descriptors, 16, 16777216)                   \
+  X("sockets", sockets, 16, 16777216)                           \
+  X("connections", connections, 16, 16777216)                   \
+  X("listeners", listeners, 1, 1048576)                         \
+  X("time_waits", time_waits, 16, 16777216)                     \
+  X("epoll_sets", epoll_sets, 1, 1048576)                       \
+  X("epoll_watches", epoll_watches, 16, 67108864)               \
+  X("kernel_files", kernel_files, 16, 1048576)                  \
+  X("neighbours", neighbours, 16, 65536)                        \
+  X("memory_mb", memory_mb, 0, 1048576)                         \
+  X("poll_ceiling_usecs", poll_ceiling_usecs, 1, 1000000)       \
+  X("softirq_usecs", softirq_usecs, 100, 10000000)              \
+  X("busy_poll", busy_poll.busy_poll_usecs, 0, 2147483647)      \
+  X("busy_read", busy_read, 0, 2147483647)                      \
+  X("busy_poll_budget", busy_poll.busy_poll_budget, 1, 64)      \
+  X("napi_defer_hard_irqs", irqs.napi_defer_hard_irqs, 0, 1000) \
+  X("gro_flush_timeout", irqs.gro_flush_timeout, 0, 1000000000) \
+  X("irq_suspend_timeout", irqs.irq_suspend_timeout, 0, 10000000000)
 
 // X(key, field of Config::tcp, unit, smallest, largest); section [tcp]. Durations carry their unit.
 #define POLLUX_TCP_DURATION_KEYS(X)                    \

@@ -11,6 +11,7 @@
 #include "stack/api/errno_result.h"
 #include "stack/core/host.h"
 #include "stack/core/inside.h"
+#include "stack/socket/sockopt.h"
 
 namespace pollux {
 namespace {
@@ -25,6 +26,7 @@ struct EpollParams {
   std::uint8_t prefer_busy_poll;
   std::uint8_t pad;
 };
+constexpr std::uint16_t kMostBudget = 64;  // without CAP_NET_ADMIN. Linux: NAPI_POLL_WEIGHT
 constexpr unsigned long kSetParams = _IOW(0x8A, 0x01, EpollParams);
 constexpr unsigned long kGetParams = _IOR(0x8A, 0x02, EpollParams);
 
@@ -89,7 +91,7 @@ Result<int> set_params(EventPoll& set, const EpollParams* params) {
   if (params->pad != 0 || params->busy_poll_usecs > INT32_MAX || params->prefer_busy_poll > 1) {
     return Errno::invalid;
   }
-  // Linux asks CAP_NET_ADMIN of budgets above 64; whoever may open the device has its equal.
+  if (params->busy_poll_budget > kMostBudget && !is_privileged()) return Errno::not_permitted;
   set.set_busy_poll({.busy_poll_usecs = params->busy_poll_usecs,
                      .busy_poll_budget = params->busy_poll_budget,
                      .prefer_busy_poll = params->prefer_busy_poll != 0});

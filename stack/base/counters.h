@@ -15,6 +15,7 @@ namespace pollux {
   X(tx_dropped, "packets given up because a device took nothing for 100 ms")     \
   X(loopback_packets, "packets turned around inside the stack")                  \
   X(polls, "times the devices were asked for packets")                           \
+  X(softirq_polls, "those of them that the softirq thread made")                 \
   X(tcp_segments_in, "segments that reached TCP")                                \
   X(tcp_segments_out, "segments TCP sent")                                       \
   X(tcp_retransmitted, "segments sent again")                                    \

@@ -31,6 +31,14 @@ struct PortConfig {
   std::string capture;  // a pcap file
 };
 
+// Linux: the parameters of a NAPI instance, by their names (Documentation/networking/napi.rst).
+struct IrqParams {
+  std::uint32_t napi_defer_hard_irqs = 0;  // empty polls of a sleeper before it takes interrupts
+  std::int64_t gro_flush_timeout = 0;      // between two of those; nanoseconds
+  std::int64_t irq_suspend_timeout = 0;    // how long a set that prefers busy polling keeps
+                                           // interrupts out, unless it polls again; nanoseconds
+};
+
 struct Config {
   ThreadMode threads = ThreadMode::shared;
   std::uint32_t packets = 6143;
@@ -46,7 +54,11 @@ struct Config {
   std::uint32_t memory_mb = 0;
   bool hugepages = true;
   std::string log = "error";
-  BusyPollParams busy_poll{.busy_poll_usecs = 50, .busy_poll_budget = 8, .prefer_busy_poll = false};
+  // For sets, poll and select: the defaults of a set's own (Linux: net.core.busy_poll).
+  BusyPollParams busy_poll{
+      .busy_poll_usecs = 50, .busy_poll_budget = kBusyPollBudget, .prefer_busy_poll = false};
+  std::uint32_t busy_read = 50;  // SO_BUSY_POLL of new sockets; microseconds
+  IrqParams irqs;
   std::uint32_t poll_ceiling_usecs =
       1000;  // longest pause between polls of a device without interrupts
   std::uint32_t softirq_usecs =

@@ -102,7 +102,7 @@ Host::Host(const Config& config, PacketPool pool)
   ports_ = std::make_unique<tcp::Ports>(config.connections + config.listeners, port_key, seed);
   stack_ = std::make_unique<Stack>(config_, Stack::Parts{pool_, *ports_, clock_, 0}, seed, secret);
   stack_->set_poll_context(context_);
-  napi_ = std::make_unique<Napi>(*stack_, clock_);
+  napi_ = std::make_unique<Napi>(*stack_, clock_, config_.irqs);
   context_.add(*napi_);
 }
 

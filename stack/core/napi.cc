@@ -23,7 +23,12 @@ Instant Napi::poll(unsigned budget, Claim who) {
   const Instant now = stack_.read_clock();
   const bool busy = stack_.poll(budget, now);
   was_busy_.store(busy, std::memory_order_relaxed);
-  if (who != Claim::softirq) last_attended_ns_.store(now.to_ns(), std::memory_order_relaxed);
+  if (busy) deferrals_left_.store(irqs_.napi_defer_hard_irqs, std::memory_order_relaxed);
+  if (who == Claim::softirq) {
+    ++stack_.counters().softirq_polls;
+  } else {
+    last_attended_ns_.store(now.to_ns(), std::memory_order_relaxed);
+  }
   return now;
 }
 
@@ -77,6 +82,30 @@ bool Napi::leave(Sleeper& sleeper) {
   successors_.front()->wake();
   successors_.erase(successors_.begin());
   return was_holder;
+}
+
+void Napi::suspend_irqs() {
+  if (irqs_.irq_suspend_timeout == 0) return;
+  const std::int64_t now = clock_.now().to_ns();
+  const std::int64_t before = suspended_until_ns_.exchange(now + irqs_.irq_suspend_timeout);
+  if (before <= now) wake_holder();
+}
+
+void Napi::resume_irqs() {
+  if (suspended_until_ns_.exchange(0) > clock_.now().to_ns()) wake_holder();
+}
+
+void Napi::wake_holder() {
+  std::lock_guard lock(mutex_);
+  if (holder_) holder_->wake();
+}
+
+Instant Napi::next_arming(Instant now) {
+  if (is_suspended(now)) return suspended_until();
+  const std::uint32_t left = deferrals_left_.load(std::memory_order_relaxed);
+  if (left == 0) return Instant::never();
+  deferrals_left_.store(left - 1, std::memory_order_relaxed);
+  return now + Duration::ns(irqs_.gro_flush_timeout);
 }
 
 Duration Napi::next_pause(Duration ceiling) {

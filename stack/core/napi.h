@@ -10,6 +10,12 @@
 //   successor
 //
 // poll() needs no claim: whoever has something to gain polls, one at a time by the Stack's entry.
+//
+// Armed is not always with interrupts (epoll-behaviours 13.11, 13.12). Put off: the first
+// napi_defer_hard_irqs empty polls after traffic are gro_flush_timeout apart, and only then is
+// there an interrupt. Suspended: a set that prefers busy polling has delivered events; until it has
+// spun in vain, or irq_suspend_timeout has passed, sleepers wait without interrupts for its polls,
+// and the softirq thread stays out.
 #pragma once
 
 #include <atomic>
@@ -30,7 +36,8 @@ class Napi {
  public:
   enum class Claim : std::uint8_t { none, waiter, softirq };
 
-  Napi(Stack& stack, Clock& clock) : stack_(stack), clock_(clock) {}
+  Napi(Stack& stack, Clock& clock, const IrqParams& irqs)
+      : stack_(stack), clock_(clock), irqs_(irqs) {}
 
   // Enters; one burst of at most `budget` packets from each device; timers; flush. Returns now.
   // `who`: waiter for any thread of the application, or softirq.
@@ -49,6 +56,18 @@ class Napi {
   void release(Sleeper& sleeper);
   Claim claimed_by() const { return kind_.load(std::memory_order_relaxed); }
 
+  // Any thread. The first suspension and a resumption wake whoever has the claim, so that it sleeps
+  // on as it should then. Linux: napi_suspend_irqs(), napi_resume_irqs().
+  void suspend_irqs();
+  void resume_irqs();
+  bool is_suspended(Instant now) const { return now < suspended_until(); }
+  // Whether the claim's holder is to have interrupts now; if not, until when it sleeps without
+  // (which counts as one of the polls that interrupts are put off for).
+  bool may_arm(Instant now) const {
+    return !is_suspended(now) && deferrals_left_.load(std::memory_order_relaxed) == 0;
+  }
+  Instant next_arming(Instant now);
+
   Stack& stack() { return stack_; }
   // Hears when a waiter leaves; null: there is none. Before threads, or with none waiting.
   void set_softirq(Softirq* softirq) { softirq_.store(softirq); }
@@ -59,10 +78,17 @@ class Napi {
  private:
   void give_way();
   void wake_softirq();
+  void wake_holder();
+  Instant suspended_until() const {
+    return Instant::from_ns(suspended_until_ns_.load(std::memory_order_relaxed));
+  }
   bool leave(Sleeper& sleeper);  // true: it had the claim
 
   Stack& stack_;
   Clock& clock_;
+  const IrqParams irqs_;
+  std::atomic<std::int64_t> suspended_until_ns_{0};
+  std::atomic<std::uint32_t> deferrals_left_{0};
   std::atomic<std::int64_t> last_attended_ns_{0};
   std::atomic<bool> was_busy_{false};
   Duration pause_;  // touched by the claim's holder

@@ -1,6 +1,7 @@
 // poll_context.cc - spin, arm, look once more, block (design: "How a wait sleeps").
 #include "stack/core/poll_context.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 
@@ -14,14 +15,14 @@ timespec to_timespec(Duration d) {
   return {.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
 }
 
+bool is_any_ready(std::span<const pollfd> fds) {
+  return std::any_of(fds.begin(), fds.end(), [](const pollfd& fd) { return fd.revents != 0; });
+}
+
 // The kernel's answers to a request's descriptors. True: one is ready.
 bool copy_answers(std::span<const pollfd> from, std::span<pollfd> to) {
-  bool is_ready = false;
-  for (std::size_t i = 0; i < to.size(); ++i) {
-    to[i].revents = from[i].revents;
-    is_ready = is_ready || from[i].revents != 0;
-  }
-  return is_ready;
+  for (std::size_t i = 0; i < to.size(); ++i) to[i].revents = from[i].revents;
+  return is_any_ready(from);
 }
 
 }  // namespace
@@ -34,33 +35,31 @@ class StackPollContext::Claims {
     for (std::size_t i = 0; i < napis_.size(); ++i) {
       if ((wanted_ >> i & 1) != 0 && napis_[i]->claim(sleeper_, kind)) held_ |= NapiSet{1} << i;
     }
-    arm();
   }
   Claims(const Claims&) = delete;
   Claims& operator=(const Claims&) = delete;
   ~Claims() {
-    for_each_held([&](Napi& napi) {
-      Entered entered(napi.stack().entry());
-      napi.stack().disarm(sleeper_);
-    });
+    disarm();
     for (std::size_t i = 0; i < napis_.size(); ++i) {
       if ((wanted_ >> i & 1) != 0) napis_[i]->release(sleeper_);
     }
   }
 
   bool holds_any() const { return held_ != 0; }
-  void arm() {
+  // With the receive interrupts of those where they are neither put off nor suspended; their
+  // descriptors are added to `fds`.
+  void arm(Instant now, std::vector<pollfd>& fds) {
     for_each_held([&](Napi& napi) {
+      const bool with_interrupts = napi.may_arm(now);
       Entered entered(napi.stack().entry());
-      napi.stack().arm(sleeper_);
+      napi.stack().arm(sleeper_, with_interrupts);
+      if (with_interrupts) napi.stack().add_rx_interrupt_fds(fds);
     });
   }
-  // An interrupt that found nothing to do is taken back, or it would end every sleep at once.
-  void rearm() {
+  void disarm() {
     for_each_held([&](Napi& napi) {
       Entered entered(napi.stack().entry());
       napi.stack().disarm(sleeper_);
-      napi.stack().arm(sleeper_);
     });
   }
   // True: packets or timers have been processed.
@@ -74,16 +73,14 @@ class StackPollContext::Claims {
   }
   // From now on whoever makes an earlier poll necessary wakes the sleeper. Returns when the next
   // poll is due without that and without an interrupt.
-  Instant announce_sleep(Duration ceiling) {
+  Instant announce_sleep(Instant now, Duration ceiling) {
     Instant next = Instant::never();
     for_each_held([&](Napi& napi) {
+      next = earlier(next, napi.next_arming(now));
       Entered entered(napi.stack().entry());
       next = earlier(next, napi.stack().announce_sleep(sleeper_, napi.next_pause(ceiling)));
     });
     return next;
-  }
-  void add_descriptors(std::vector<pollfd>& fds) const {
-    for_each_held([&](Napi& napi) { napi.stack().add_rx_interrupt_fds(fds); });
   }
 
  private:
@@ -120,18 +117,31 @@ SleepEnd StackPollContext::sleep_as_softirq(Sleeper& sleeper, const SleepRequest
   return claims.holds_any() ? sleep_with(claims, sleeper, request) : SleepEnd::woken;
 }
 
+void StackPollContext::suspend_irqs(NapiSet napis) {
+  for (std::size_t i = 0; i < napis_.size(); ++i) {
+    if (napis >> i & 1) napis_[i]->suspend_irqs();
+  }
+}
+
+void StackPollContext::resume_irqs(NapiSet napis) {
+  for (std::size_t i = 0; i < napis_.size(); ++i) {
+    if (napis >> i & 1) napis_[i]->resume_irqs();
+  }
+}
+
 SleepEnd StackPollContext::sleep_with(Claims& claims, Sleeper& sleeper,
                                       const SleepRequest& request) {
-  // What came before arming raised no interrupt.
-  if (claims.poll()) return end_of_busy_sleep(request);
   // Of this thread for good: a sleep must not allocate each time.
   static thread_local std::vector<pollfd> fds;
-  fds.assign(1, pollfd{.fd = sleeper.fd(), .events = POLLIN, .revents = 0});
-  claims.add_descriptors(fds);
-  const std::size_t first_kernel = fds.size();
-  fds.insert(fds.end(), request.kernel.begin(), request.kernel.end());
   for (;;) {
-    const Instant end = earlier(request.deadline, claims.announce_sleep(poll_ceiling_));
+    fds.assign(1, pollfd{.fd = sleeper.fd(), .events = POLLIN, .revents = 0});
+    const Instant now = clock_.now();
+    claims.arm(now, fds);
+    // What came before arming raised no interrupt.
+    if (claims.poll()) return end_of_busy_sleep(request, SleepEnd::polled);
+    const std::size_t first_kernel = fds.size();
+    fds.insert(fds.end(), request.kernel.begin(), request.kernel.end());
+    const Instant end = earlier(request.deadline, claims.announce_sleep(now, poll_ceiling_));
     const timespec timeout = to_timespec(end - clock_.now());
     if (!sleeper.prepare_to_sleep()) return SleepEnd::woken;
     const int ready =
@@ -140,23 +150,28 @@ SleepEnd StackPollContext::sleep_with(Claims& claims, Sleeper& sleeper,
     sleeper.finish_sleep();
     if (sleeper.is_woken()) return SleepEnd::woken;
     if (ready < 0 && error == EINTR) return SleepEnd::interrupted;
-    const bool kernel_is_ready = copy_answers(std::span(fds).subspan(first_kernel), request.kernel);
-    if (claims.poll()) return end_of_busy_sleep(request);
+    const std::span<const pollfd> asked(fds);
+    const bool kernel_is_ready = copy_answers(asked.subspan(first_kernel), request.kernel);
+    if (claims.poll()) {
+      const bool was_told = is_any_ready(asked.subspan(1, first_kernel - 1));
+      return end_of_busy_sleep(request, was_told ? SleepEnd::rx_interrupt : SleepEnd::polled);
+    }
     if (kernel_is_ready) return SleepEnd::kernel;
     if (clock_.now() >= request.deadline) return SleepEnd::timed_out;
-    if (ready > 0) claims.rearm();
+    // An interrupt that found nothing to do is taken back, or it would end every sleep at once.
+    claims.disarm();
   }
 }
 
 // Traffic of other sockets must keep nobody from its deadline, nor from its signals: those are held
 // while a wait spins, and looked for here once in a while.
-SleepEnd StackPollContext::end_of_busy_sleep(const SleepRequest& request) {
+SleepEnd StackPollContext::end_of_busy_sleep(const SleepRequest& request, SleepEnd how) {
   static thread_local unsigned busy_sleeps = 0;
   if (clock_.now() >= request.deadline) return SleepEnd::timed_out;
-  if (++busy_sleeps % kBusySleepsPerLook != 0) return SleepEnd::polled;
+  if (++busy_sleeps % kBusySleepsPerLook != 0) return how;
   const timespec at_once{};
   const bool interrupted = ::ppoll(nullptr, 0, &at_once, request.sigmask) < 0 && errno == EINTR;
-  return interrupted ? SleepEnd::interrupted : SleepEnd::polled;
+  return interrupted ? SleepEnd::interrupted : how;
 }
 
 }  // namespace pollux

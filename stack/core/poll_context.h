@@ -20,13 +20,15 @@ class StackPollContext final : public PollContext {
   Instant now() override { return clock_.now(); }
   Instant poll(NapiSet napis, unsigned budget) override;
   SleepEnd sleep(Sleeper& sleeper, const SleepRequest& request) override;
+  void suspend_irqs(NapiSet napis) override;
+  void resume_irqs(NapiSet napis) override;
   // The softirq thread's sleep: it claims only what no waiter has.
   SleepEnd sleep_as_softirq(Sleeper& sleeper, const SleepRequest& request);
 
  private:
   class Claims;
   SleepEnd sleep_with(Claims& claims, Sleeper& sleeper, const SleepRequest& request);
-  SleepEnd end_of_busy_sleep(const SleepRequest& request);
+  SleepEnd end_of_busy_sleep(const SleepRequest& request, SleepEnd how);
 
   Clock& clock_;
   const Duration poll_ceiling_;

@@ -43,7 +43,7 @@ void Softirq::wait_until_unattended() {
     const Instant now = context_.now();
     if (!is_attended) {
       attended_since = now;
-      if (now - napi_.last_attended() >= takeover_) return;
+      if (now - napi_.last_attended() >= takeover_ && !napi_.is_suspended(now)) return;
     }
     const bool deep = is_attended && now - attended_since >= kDeepAfter;
     is_deep_.store(deep);

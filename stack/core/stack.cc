@@ -53,7 +53,8 @@ Stack::Stack(const Config& config, const Parts& parts, std::uint64_t seed,
              .datagrams_out = datagrams_out_,
              .rng = rng_,
              .counters = counters_,
-             .gate = *this} {
+             .gate = *this,
+             .busy_read = config.busy_read} {
   routes_.add_interface(kLoopbackInterface, kLoopbackMtu);
   routes_.add_address(kLoopbackInterface, {IpAddress::v4(127, 0, 0, 1), 8});
 }
@@ -187,10 +188,16 @@ void Stack::note_changes() {
   if (next_timeout() < asleep_until_) armed_->wake();
 }
 
-void Stack::arm(Sleeper& sleeper) {
+void Stack::arm(Sleeper& sleeper, bool with_interrupts) {
   if (sleeper.is_woken()) return;
   armed_ = &sleeper;
-  for (auto& in : interfaces_) in->device().arm_rx_interrupt();
+  for (auto& in : interfaces_) {
+    if (with_interrupts) {
+      in->device().arm_rx_interrupt();
+    } else {
+      in->device().disarm_rx_interrupt();  // the one before may have left them to us
+    }
+  }
 }
 
 void Stack::disarm(Sleeper& sleeper) {

@@ -68,8 +68,8 @@ class Stack final : public WorldGate {
 
   // --- sleeping. One sleeper at a time has the receive interrupts; a later arm() takes them over,
   // and what who had them before does then changes nothing: it has been woken before, perhaps while
-  // it was on its way into arm().
-  void arm(Sleeper& sleeper);
+  // it was on its way into arm(). Without interrupts it only hears of timers and refusals.
+  void arm(Sleeper& sleeper, bool with_interrupts = true);
   void disarm(Sleeper& sleeper);
   // The sleeper, if armed, sleeps from now on; returns when it is to poll without an interrupt (the
   // past: at once). Whoever sets an earlier timer or is refused by a device wakes it. `pause`:

@@ -46,6 +46,12 @@ Result<Socket*> create_socket(World& world, const SocketType& type) {
   }
 }
 
+// What is connected has heard of its peer.
+bool Socket::has_napi_id() const {
+  const Result<Endpoint> remote = peer();
+  return remote.ok() && !world_->routes.is_local(remote->address);
+}
+
 Result<IpAddress> Socket::local_address(const IpAddress& given) const {
   const bool v6_only = options_.has(SocketFlag::v6_only);
   if (given == IpAddress()) return v6_only ? given : IpAddress::any_v4();

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "drivers/packet_pool.h"
+#include "epoll/busy_poll.h"
 #include "epoll/file.h"
 #include "stack/base/counters.h"
 #include "stack/base/ip_address.h"
@@ -54,6 +55,7 @@ struct World {
   Rng& rng;
   Counters& counters;
   WorldGate& gate;
+  std::uint32_t busy_read;  // SO_BUSY_POLL of new sockets
 };
 
 // One message to send or receive, already copied out of the program's structures.
@@ -104,7 +106,14 @@ class Socket : public File {
   // `value`: the room; returns how much of it is filled.
   Result<socklen_t> get_option(int level, int name, std::span<std::byte> value, Instant now);
 
+  BusyPollParams busy_poll() const override {
+    return {options_.busy_poll_usecs, options_.busy_poll_budget,
+            options_.has(SocketFlag::prefer_busy_poll)};
+  }
+
   virtual bool is_listening() const { return false; }
+  // A packet for it has come from a device, and so from a queue (13.5); loopback has none.
+  virtual bool has_napi_id() const;
   // A blocking receive that has octets already stops here: an error, the end or urgent data are
   // next.
   virtual bool is_receive_over() const { return true; }
@@ -138,7 +147,9 @@ class Socket : public File {
         family_(static_cast<std::uint8_t>(type.family)),
         type_(static_cast<std::uint8_t>(type.type)),
         protocol_(static_cast<std::uint8_t>(type.protocol)),
-        world_(&world) {}
+        world_(&world) {
+    options_.busy_poll_usecs = world.busy_read;
+  }
   // What the program's addresses mean here. An AF_INET6 socket's :: takes IPv4 too unless
   // IPV6_V6ONLY, so it is IPv4's wildcard inside. EADDRNOTAVAIL, EINVAL (v6only and mapped).
   Result<IpAddress> local_address(const IpAddress& given) const;

@@ -48,7 +48,7 @@ struct SocketOptions {
   std::int32_t linger_s = 0;
   std::int32_t priority = 0;
   std::uint32_t busy_poll_usecs = 0;
-  std::uint16_t busy_poll_budget = 8;
+  std::uint16_t busy_poll_budget = 0;  // 0: kBusyPollBudget
   std::uint8_t tos = 0;
   std::uint8_t ttl = 0;  // 0: the default, 64
   std::uint8_t multicast_ttl = 1;

@@ -2,7 +2,9 @@
 // Linux: sk_setsockopt(), do_tcp_setsockopt(), do_ip_setsockopt() and their getters.
 #include "stack/socket/sockopt.h"
 
+#include <linux/capability.h>
 #include <netinet/in.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -60,7 +62,11 @@ Errno unknown_to_get(const Socket& socket, int level) {
 
 }  // namespace
 
-bool is_privileged() { return ::geteuid() == 0; }
+bool is_privileged() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3]{};
+  return ::syscall(SYS_capget, &header, sets) == 0 && (sets[0].effective >> CAP_NET_ADMIN & 1) != 0;
+}
 
 Result<void> Socket::set_option(int level, int name, std::span<const std::byte> value,
                                 Instant now) {

@@ -36,7 +36,7 @@ std::span<const Option> ip_level_options();      // IPPROTO_IP
 std::span<const Option> ipv6_level_options();    // IPPROTO_IPV6
 
 // What Linux asks CAP_NET_ADMIN for.
-bool is_privileged();
+bool is_privileged();  // Linux: capable(CAP_NET_ADMIN)
 
 // --- the two functions that most rows use
 template <SocketFlag kFlag>

@@ -120,8 +120,8 @@ Result<void> set_busy_poll_budget(Socket& s, int value, Instant) {
   s.options().busy_poll_budget = static_cast<std::uint16_t>(value);
   return {};
 }
-// A socket's queue is known from the start here: that of its stack. Ids count from 1.
-Result<int> get_napi_id(Socket& s) { return s.napis() == 0 ? 0 : std::countr_zero(s.napis()) + 1; }
+// Ids count from 1.
+Result<int> get_napi_id(Socket& s) { return s.has_napi_id() ? std::countr_zero(s.napis()) + 1 : 0; }
 
 // --- structures
 Result<socklen_t> get_linger(Socket& s, Option::Room room, Instant) {

@@ -117,6 +117,7 @@ void UdpSocket::deliver(udp::Datagram datagram, Instant) {
                           .interface = datagram.info.interface,
                           .tos = datagram.info.tos,
                           .ttl = datagram.info.ttl};
+  if (datagram.info.interface != kLoopbackInterface) has_napi_id_ = true;
   if (!queue_.push(std::move(datagram.packet), note)) return;
   ++world_->counters.udp_datagrams_in;
   wait_queue().wake_up(kReadableKey);

@@ -50,6 +50,7 @@ class UdpSocket final : public Socket, public UdpEndpoint {
   PollEvents poll() override;
   void on_last_close() override;
 
+  bool has_napi_id() const override { return has_napi_id_; }
   Errno pending_error() const override { return error_; }
   Errno take_error() override;
 
@@ -93,6 +94,7 @@ class UdpSocket final : public Socket, public UdpEndpoint {
   std::uint32_t receive_low_water_ = 1;
   std::uint8_t shut_ = 0;  // bit 0 receive, bit 1 send
   bool is_port_fixed_ = false;
+  bool has_napi_id_ = false;
   std::uint8_t error_count_ = 0;
   std::array<ErrorNote, kErrorNotes> errors_;
 };

@@ -32,6 +32,7 @@ SleepEnd FakePollContext::sleep(Sleeper& sleeper, const SleepRequest& request) {
   ++sleeps;
   last_sleep = request;
   for (;;) {
+    if (end_) return *std::exchange(end_, std::nullopt);
     if (sleeper.is_woken()) return SleepEnd::woken;
     if (std::exchange(signalled_, false)) return SleepEnd::interrupted;
     if (!request.kernel.empty() && ::poll(request.kernel.data(), request.kernel.size(), 0) > 0) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,6 +39,10 @@ class FakeFile : public File {
     return PollEvents(ready_.load());
   }
   void on_last_close() override { closed_ = true; }
+  BusyPollParams busy_poll() const override {
+    EXPECT_TRUE(stack_entry()->is_entered());
+    return spins;
+  }
 
   // The readiness from now on, and a wake-up with `key` (empty: concerns everybody).
   void becomes(PollEvents ready, PollEvents key);
@@ -52,6 +57,7 @@ class FakeFile : public File {
   bool is_readable() const { return PollEvents(ready_).has(kIn); }
   unsigned polls() const { return polls_; }
   bool is_heard() { return wait_queue().may_have_entries(); }
+  BusyPollParams spins;  // SO_BUSY_POLL and its sisters
 
  private:
   Entry own_{ThreadMode::shared};
@@ -67,16 +73,20 @@ class FakePollContext final : public PollContext {
   Instant now() override { return now_; }
   Instant poll(NapiSet napis, unsigned budget) override;
   SleepEnd sleep(Sleeper& sleeper, const SleepRequest& request) override;
+  void suspend_irqs(NapiSet napis) override { suspended |= napis; }
+  void resume_irqs(NapiSet napis) override { suspended &= ~napis; }
 
   void at(Duration after_now, std::function<void()> step) {
     script_.emplace(now_ + after_now, std::move(step));
   }
   void on_next_poll(std::function<void()> step) { on_poll_ = std::move(step); }
   void signal_now() { signalled_ = true; }  // ends the sleep with EINTR
+  void end_sleep(SleepEnd how) { end_ = how; }
 
   Duration poll_cost = Duration::us(1);  // how much time each poll takes
   std::vector<unsigned> budgets;         // of all polls
   NapiSet polled = 0;                    // of all polls
+  NapiSet suspended = 0;
   unsigned sleeps = 0;
   SleepRequest last_sleep;
 
@@ -85,6 +95,7 @@ class FakePollContext final : public PollContext {
   std::multimap<Instant, std::function<void()>> script_;
   std::function<void()> on_poll_;
   bool signalled_ = false;
+  std::optional<SleepEnd> end_;
 };
 
 // The real thing without devices: CLOCK_MONOTONIC and ppoll. For tests with threads.

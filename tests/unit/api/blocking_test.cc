@@ -118,6 +118,49 @@ TEST(Blocking, an_unread_error_queue_is_no_reason_to_look_again_and_again) {
   EXPECT_LT(cpu_seconds() - before, 0.1);
 }
 
+std::uint64_t counter(std::string_view wanted) {
+  struct Search {
+    std::string_view wanted;
+    std::uint64_t value = 0;
+  } search{wanted};
+  plx_counters(
+      [](void* argument, const char* name, const char*, std::uint64_t value) {
+        auto& found = *static_cast<Search*>(argument);
+        if (found.wanted == name) found.value = value;
+      },
+      &search);
+  return search.value;
+}
+std::uint64_t own_polls() { return counter("polls") - counter("softirq_polls"); }
+
+TEST(Blocking, epoll_13_10_a_receive_spins_by_its_sockets_busy_poll) {
+  const Connected pair = connected();
+  const int ten_seconds = 10'000'000;
+  EXPECT_EQ(plx_setsockopt(pair.server, SOL_SOCKET, SO_BUSY_POLL, &ten_seconds, sizeof(int)), 0);
+  const std::uint64_t polls = own_polls(), spun = counter("waits_spun");
+  char octet = 0;
+  std::thread reader([&] { EXPECT_EQ(plx_read(pair.server, &octet, 1), 1); });
+  for (int i = 0; i < 5000 && own_polls() < polls + 1000; ++i) ::usleep(1000);
+  EXPECT_GE(own_polls(), polls + 1000);
+  EXPECT_EQ(plx_write(pair.client, "x", 1), 1);
+  reader.join();
+  EXPECT_EQ(counter("waits_spun"), spun + 1);
+}
+
+TEST(Blocking, epoll_13_10_a_receive_does_not_spin_without) {
+  const Connected pair = connected();
+  const int none = 0;
+  EXPECT_EQ(plx_setsockopt(pair.server, SOL_SOCKET, SO_BUSY_POLL, &none, sizeof none), 0);
+  const std::uint64_t polls = own_polls();
+  Blocked reader([&] {
+    char octet;
+    EXPECT_EQ(plx_read(pair.server, &octet, 1), 1);
+  });
+  EXPECT_LE(own_polls(), polls + 4);  // of its first look, and before it slept
+  EXPECT_EQ(plx_write(pair.client, "x", 1), 1);
+  reader.join();
+}
+
 // Datagrams that nobody reads, until the pool has nothing left but its reserve.
 std::vector<Fd> all_memory_taken() {
   std::vector<Fd> taken;

@@ -73,6 +73,27 @@ TEST_F(ConfigTest, values_out_of_range_and_of_the_wrong_kind_say_what_is_needed)
   EXPECT_TRUE(says(read("[tcp]\nmin_rto_ms = 5000\nmax_rto_ms = 1000\n"), "max_rto_ms"));
 }
 
+TEST_F(ConfigTest, epoll_13_busy_polling_by_linuxs_names) {
+  ASSERT_EQ(read("[stack]\nbusy_poll = 70\nbusy_read = 60\nbusy_poll_budget = 16\n"
+                 "prefer_busy_poll = true\nnapi_defer_hard_irqs = 2\ngro_flush_timeout = 200000\n"
+                 "irq_suspend_timeout = 20000000\n"),
+            "");
+  EXPECT_EQ(config_.busy_poll.busy_poll_usecs, 70u);
+  EXPECT_EQ(config_.busy_read, 60u);
+  EXPECT_EQ(config_.busy_poll.busy_poll_budget, 16);
+  EXPECT_TRUE(config_.busy_poll.prefer_busy_poll);
+  EXPECT_EQ(config_.irqs.napi_defer_hard_irqs, 2u);
+  EXPECT_EQ(config_.irqs.gro_flush_timeout, 200'000);
+  EXPECT_EQ(config_.irqs.irq_suspend_timeout, 20'000'000);
+}
+
+TEST_F(ConfigTest, epoll_13_11_13_12_keys_that_would_do_nothing_are_refused) {
+  EXPECT_TRUE(says(read("[stack]\nnapi_defer_hard_irqs = 2\n"), "give both or none"));
+  EXPECT_TRUE(says(read("[stack]\ngro_flush_timeout = 2000\n"), "give both or none"));
+  EXPECT_TRUE(says(read("[stack]\nirq_suspend_timeout = 9999999\n"), "below softirq_usecs"));
+  EXPECT_EQ(read("[stack]\nirq_suspend_timeout = 10000000\n"), "");
+}
+
 TEST_F(ConfigTest, a_port_needs_a_device_and_an_address) {
   EXPECT_TRUE(says(read("[[port]]\naddresses = [\"198.18.0.2/24\"]\n"), "device"));
   EXPECT_TRUE(says(read("[[port]]\ndevice = \"net_null0\"\n"), "addresses"));

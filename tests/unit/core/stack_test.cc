@@ -67,6 +67,14 @@ Octets ip_frame(std::uint8_t protocol, const Octets& payload) {
   return frame;
 }
 
+Octets tcp_frame(Octets segment) {
+  wire::Sum sum(wire::pseudo_header_sum({kPeer, kUs, wire::kProtocolTcp, 20}));
+  sum.add(segment);
+  const be16 checksum(sum.checksum());
+  std::memcpy(segment.data() + 16, &checksum, 2);
+  return ip_frame(wire::kProtocolTcp, segment);
+}
+
 Octets arp_request() {
   const std::uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
   Octets frame = ethernet_frame(0x0806, all);
@@ -211,16 +219,55 @@ TEST_F(StackTest, a_damaged_datagram_makes_nobody_readable) {
 
 TEST_F(StackTest, a_segment_to_a_closed_port_gets_a_reset) {
   introduce_peer();
-  Octets segment = octets({0x30, 0x39, 0,    80,   0,    0,    0, 1, 0, 0,
-                           0,    0,    0x50, 0x02, 0xff, 0xff, 0, 0, 0, 0});  // SYN to port 80
-  wire::Sum sum(wire::pseudo_header_sum({kPeer, kUs, wire::kProtocolTcp, 20}));
-  sum.add(segment);
-  const be16 checksum(sum.checksum());
-  std::memcpy(segment.data() + 16, &checksum, 2);
-  device_.arrive(ip_frame(wire::kProtocolTcp, segment));
+  const Octets segment = octets({0x30, 0x39, 0,    80,   0,    0, 0, 1, 0, 0, 0,
+                                 0,    0x50, 0x02, 0xff, 0xff, 0, 0, 0, 0});  // SYN to port 80
+  device_.arrive(tcp_frame(segment));
   poll();
   ASSERT_EQ(device_.sent.size(), 1u);
   EXPECT_EQ(at<std::uint8_t>(device_.sent[0], 34 + 13), 0x14);  // RST, ACK
+}
+
+int napi_id(Stack& stack, Socket& socket) {
+  Inside inside(stack);
+  int id = -1;
+  const auto room = std::as_writable_bytes(std::span(&id, 1));
+  EXPECT_TRUE(socket.get_option(SOL_SOCKET, SO_INCOMING_NAPI_ID, room, inside.now()).ok());
+  return id;
+}
+
+TEST_F(StackTest, epoll_13_5_a_datagram_socket_knows_its_queue_when_a_device_has_spoken) {
+  Socket& socket = udp_socket();
+  {
+    Inside inside(*stack_);
+    ASSERT_TRUE(socket.bind({IpAddress::any_v4(), 9}, inside.now()).ok());
+  }
+  EXPECT_TRUE(send_to(socket, kUs).ok());  // to itself, over loopback
+  EXPECT_EQ(napi_id(*stack_, socket), 0);
+  device_.arrive(ip_frame(wire::kProtocolUdp, octets({0, 7, 0, 9, 0, 9, 0, 0, 'x'})));
+  poll();
+  EXPECT_EQ(napi_id(*stack_, socket), 1);
+  socket.put();
+}
+
+TEST_F(StackTest, epoll_13_5_a_connection_knows_its_queue_once_the_peer_has_answered) {
+  introduce_peer();
+  Socket* socket = nullptr;
+  {
+    Inside inside(*stack_);
+    socket = *create_socket(stack_->world(), {AF_INET, SOCK_STREAM, IPPROTO_TCP});
+    EXPECT_EQ(socket->connect({kPeer, 80}, inside.now()).error(), Errno::in_progress);
+  }
+  ASSERT_EQ(device_.sent.size(), 1u);
+  EXPECT_EQ(napi_id(*stack_, *socket), 0);
+  Octets answer = octets({0, 80, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x12, 0xff, 0xff, 0, 0, 0, 0});
+  const auto port = at<be16>(device_.sent[0], 34);
+  const be32 ack(at<be32>(device_.sent[0], 38) + 1);
+  std::memcpy(answer.data() + 2, &port, 2);
+  std::memcpy(answer.data() + 8, &ack, 4);
+  device_.arrive(tcp_frame(answer));
+  poll();
+  EXPECT_EQ(napi_id(*stack_, *socket), 1);
+  socket->put();
 }
 
 TEST_F(StackTest, an_unknown_protocol_and_an_unknown_type_are_counted) {

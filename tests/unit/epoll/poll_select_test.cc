@@ -285,13 +285,42 @@ TEST_F(PollTest, wait_for_one_file) {
   EXPECT_FALSE(a.is_heard());
 }
 
-TEST_F(PollTest, poll_spins_by_its_parameters) {
+TEST_F(PollTest, epoll_13_9_spins_if_a_socket_wants_it_as_long_as_the_machine_says) {
   params.busy_poll_usecs = 5;
   FakeFile& a = new_file({}, 4);
+  FakeFile& b = new_file({}, 4);
+  b.spins = {.busy_poll_usecs = 1000, .busy_poll_budget = 16};
+  pollfd fds[] = {{install(a), POLLIN, 0}, {install(b), POLLIN, 0}};
+  EXPECT_EQ(poll(fds, Duration::ms(1)), 0);
+  const std::vector<unsigned> wanted{kFirstPollBudget, 16, 16, 16, 16, 16};
+  EXPECT_EQ(context.budgets, wanted);
+  EXPECT_EQ(context.polled, 4u);
+}
+
+TEST_F(PollTest, epoll_13_9_does_not_spin_if_no_socket_wants_it) {
+  params.busy_poll_usecs = 5;
+  pollfd fds[] = {{install(new_file({}, 4)), POLLIN, 0}};
+  EXPECT_EQ(poll(fds, Duration::ms(1)), 0);
+  EXPECT_EQ(context.budgets.size(), 1u);
+}
+
+TEST_F(PollTest, epoll_13_9_does_not_spin_if_the_machine_does_not) {
+  FakeFile& a = new_file({}, 4);
+  a.spins.busy_poll_usecs = 1000;
   pollfd fds[] = {{install(a), POLLIN, 0}};
   EXPECT_EQ(poll(fds, Duration::ms(1)), 0);
+  EXPECT_EQ(context.budgets.size(), 1u);
+}
+
+TEST_F(PollTest, epoll_13_9_spins_once_in_each_call) {
+  params.busy_poll_usecs = 5;
+  FakeFile& a = new_file({}, 4);
+  a.spins.busy_poll_usecs = 1;
+  pollfd fds[] = {{install(a), POLLIN, 0}};
+  context.at(Duration::us(100), [&] { a.becomes({}, kReadableKey); });  // for nothing
+  EXPECT_EQ(poll(fds, Duration::ms(1)), 0);
+  EXPECT_EQ(context.sleeps, 2u);
   EXPECT_EQ(context.budgets.size(), 6u);
-  EXPECT_EQ(context.polled, 4u);
 }
 
 }  // namespace

@@ -65,9 +65,34 @@ TEST_F(WaitingTest, epoll_3_11_a_stale_wake_up_resumes_for_the_rest_of_the_time)
   EXPECT_EQ(context.sleeps, 2u);
 }
 
+TEST_F(WaitingTest, epoll_13_6_without_busy_polling_it_sleeps_at_once) {
+  FakeFile a({}, 1);
+  ASSERT_EQ(add(set, a, 'A', EPOLLIN), 0);
+  EXPECT_EQ(letters(set, 4, Duration::ms(1)), "");
+  EXPECT_EQ(context.budgets.size(), 1u);
+}
+
+TEST_F(WaitingTest, epoll_13_6_what_is_there_is_delivered_without_a_spin) {
+  set.set_busy_poll({.busy_poll_usecs = 10});
+  FakeFile a(kIn, 1);
+  ASSERT_EQ(add(set, a, 'A', EPOLLIN), 0);
+  EXPECT_EQ(letters(set, 4, Duration::ms(1)), "A");
+  EXPECT_EQ(context.budgets.size(), 1u);
+}
+
+TEST_F(WaitingTest, epoll_13_6_timeout_0_does_not_spin) {
+  set.set_busy_poll({.busy_poll_usecs = 10});
+  FakeFile a({}, 1);
+  ASSERT_EQ(add(set, a, 'A', EPOLLIN), 0);
+  EXPECT_EQ(letters(set), "");
+  EXPECT_EQ(context.budgets.size(), 1u);
+}
+
 TEST_F(WaitingTest, epoll_13_7_spins_for_busy_poll_usecs_with_the_budget) {
   set.set_busy_poll({.busy_poll_usecs = 10, .busy_poll_budget = 16});
   EXPECT_EQ(set.busy_poll().busy_poll_budget, 16);
+  FakeFile a({}, 1);
+  ASSERT_EQ(add(set, a, 'A', EPOLLIN), 0);
   EXPECT_EQ(letters(set, 4, Duration::ms(1)), "");
   ASSERT_EQ(context.budgets.size(), 11u);  // the first, and ten of 1 us each
   EXPECT_EQ(context.budgets[0], kFirstPollBudget);
@@ -75,23 +100,9 @@ TEST_F(WaitingTest, epoll_13_7_spins_for_busy_poll_usecs_with_the_budget) {
   EXPECT_EQ(context.sleeps, 1u);
 }
 
-TEST_F(WaitingTest, epoll_12_2_13_7_what_a_set_does_not_say_is_as_configured) {
-  close(set);
-  EventPoll::configure({.busy_poll = {.busy_poll_usecs = 5, .busy_poll_budget = 32}});
-  EventPoll& fresh = new_set();
-  EXPECT_EQ(fresh.busy_poll().busy_poll_usecs, 0u);
-  EXPECT_EQ(fresh.busy_poll().busy_poll_budget, 0u);
-  EXPECT_EQ(letters(fresh, 4, Duration::ms(1)), "");
-  EXPECT_EQ(context.budgets, (std::vector<unsigned>{kFirstPollBudget, 32, 32, 32, 32, 32}));
-  context.budgets.clear();
-  fresh.set_busy_poll({.busy_poll_usecs = 0, .busy_poll_budget = 16});
-  EXPECT_EQ(letters(fresh, 4, Duration::ms(1)), "");
-  EXPECT_EQ(context.budgets, (std::vector<unsigned>{kFirstPollBudget, 16, 16, 16, 16, 16}));
-}
-
 TEST_F(WaitingTest, epoll_13_7_the_spin_ends_with_an_event_or_the_timeout) {
   set.set_busy_poll({.busy_poll_usecs = 1000});
-  FakeFile a;
+  FakeFile a({}, 1);
   ASSERT_EQ(add(set, a, 'A', EPOLLIN), 0);
   const Instant deadline = context.now() + Duration::us(5);
   EXPECT_EQ(wait(set, out, deadline), 0);
@@ -99,6 +110,165 @@ TEST_F(WaitingTest, epoll_13_7_the_spin_ends_with_an_event_or_the_timeout) {
   context.on_next_poll([&] { context.on_next_poll([&] { a.data_arrives(); }); });
   EXPECT_EQ(letters(set, 4, Duration::ms(100)), "A");
   EXPECT_EQ(context.sleeps, 1u);  // of the first wait alone
+}
+
+// What Linux has in net.core.busy_poll, and its budget of 8.
+class BusyPollDefaults : public EpollTest {
+ protected:
+  BusyPollDefaults() {
+    EventPoll::configure({.busy_poll = {.busy_poll_usecs = 3, .busy_poll_budget = 8}});
+  }
+};
+
+TEST_F(BusyPollDefaults, epoll_12_2_13_7_count_where_the_sets_own_are_0) {
+  EventPoll& set = new_set();
+  EXPECT_EQ(set.busy_poll().busy_poll_usecs, 0u);
+  EXPECT_EQ(set.busy_poll().busy_poll_budget, 0u);
+  FakeFile a({}, 1);
+  ASSERT_EQ(add(set, a, 'A', EPOLLIN), 0);
+  EXPECT_EQ(letters(set, 4, Duration::ms(1)), "");
+  const std::vector<unsigned> wanted{kFirstPollBudget, 8, 8, 8};
+  EXPECT_EQ(context.budgets, wanted);
+}
+
+class TrafficTest : public WaitingTest {
+ protected:
+  TrafficTest() {
+    set.set_busy_poll({.busy_poll_usecs = 10});
+    EXPECT_EQ(add(set, a, 'A', EPOLLIN), 0);
+  }
+  // How many polls a wait of 1 ms makes beyond the first.
+  std::size_t spins(Duration timeout = Duration::ms(1)) {
+    context.budgets.clear();
+    letters(set, 4, timeout);
+    return context.budgets.size() - 1;
+  }
+
+  FakeFile a{{}, 1};
+};
+
+TEST_F(TrafficTest, epoll_13_8_after_a_fruitless_spin_it_needs_new_traffic) {
+  EXPECT_EQ(spins(), 10u);  // ADD counts as traffic
+  EXPECT_EQ(spins(), 0u);
+  a.data_arrives();
+  a.is_drained();
+  EXPECT_EQ(spins(), 10u);
+  EXPECT_EQ(spins(), 0u);
+}
+
+TEST_F(TrafficTest, epoll_13_8_a_spin_that_found_something_is_followed_by_the_next) {
+  context.on_next_poll([&] { context.on_next_poll([&] { a.data_arrives(); }); });
+  EXPECT_EQ(spins(), 1u);
+  a.is_drained();
+  EXPECT_EQ(spins(), 10u);
+}
+
+TEST_F(TrafficTest, epoll_13_8_a_spin_that_the_timeout_ended_was_not_fruitless) {
+  EXPECT_EQ(spins(Duration::us(5)), 4u);
+  EXPECT_EQ(spins(Duration::us(5)), 4u);
+}
+
+TEST_F(TrafficTest, epoll_13_8_files_without_a_queue_are_not_spun_for) {
+  FakeFile b;
+  EventPoll& other = new_set();
+  other.set_busy_poll({.busy_poll_usecs = 10});
+  ASSERT_EQ(add(other, b, 'B', EPOLLIN), 0);
+  b.data_arrives();
+  b.is_drained();
+  context.budgets.clear();
+  EXPECT_EQ(letters(other, 4, Duration::ms(1)), "");
+  EXPECT_EQ(context.budgets.size(), 1u);
+}
+
+TEST_F(TrafficTest, epoll_13_8_a_set_that_was_emptied_has_forgotten) {
+  ASSERT_EQ(del(set, a, 'A'), 0);
+  EXPECT_EQ(spins(), 0u);
+}
+
+TEST_F(TrafficTest, epoll_13_12_events_suspend_the_interrupts_and_an_empty_spin_resumes_them) {
+  set.set_busy_poll({.busy_poll_usecs = 10, .prefer_busy_poll = true});
+  EXPECT_EQ(letters(set), "");
+  EXPECT_EQ(context.suspended, 0u);
+  a.data_arrives();
+  EXPECT_EQ(letters(set), "A");
+  EXPECT_EQ(context.suspended, 1u);
+  a.is_drained();
+  EXPECT_EQ(letters(set), "");  // timeout 0: no spin, nothing changes
+  EXPECT_EQ(context.suspended, 1u);
+  context.at(Duration::us(100), [&] { EXPECT_EQ(context.suspended, 0u); });
+  EXPECT_EQ(letters(set, 4, Duration::ms(1)), "");
+}
+
+TEST_F(TrafficTest, epoll_13_12_preferring_without_usecs_resumes_before_it_sleeps) {
+  set.set_busy_poll({.prefer_busy_poll = true});
+  a.data_arrives();
+  EXPECT_EQ(letters(set), "A");
+  EXPECT_EQ(context.suspended, 1u);
+  a.is_drained();
+  EXPECT_EQ(spins(), 0u);
+  EXPECT_EQ(context.suspended, 0u);
+}
+
+TEST_F(TrafficTest, epoll_13_12_the_end_of_the_set_resumes) {
+  EventPoll& other = new_set();
+  other.set_busy_poll({.prefer_busy_poll = true});
+  ASSERT_EQ(add(other, a, 'B', EPOLLIN), 0);
+  a.data_arrives();
+  EXPECT_EQ(letters(other), "B");
+  EXPECT_EQ(context.suspended, 1u);
+  close(other);
+  EXPECT_EQ(context.suspended, 0u);
+}
+
+TEST_F(TrafficTest, epoll_13_12_sets_that_do_not_prefer_suspend_nothing) {
+  a.data_arrives();
+  EXPECT_EQ(letters(set), "A");
+  EXPECT_EQ(context.suspended, 0u);
+}
+
+// What a counter has gained since the last question.
+class Gained {
+ public:
+  explicit Gained(WaitCounter which) : which_(which) { gained(); }
+  std::uint64_t gained() {
+    const std::uint64_t before = std::exchange(before_, waits(which_));
+    return before_ - before;
+  }
+
+ private:
+  const WaitCounter which_;
+  std::uint64_t before_ = 0;
+};
+
+TEST_F(TrafficTest, epoll_13_13_waits_are_counted_by_what_served_them) {
+  Gained first(WaitCounter::waits_first_look), spun(WaitCounter::waits_spun);
+  a.data_arrives();
+  EXPECT_EQ(letters(set, 4, Duration::ms(1)), "A");
+  EXPECT_EQ(first.gained(), 1u);
+  a.is_drained();
+  context.on_next_poll([&] { context.on_next_poll([&] { a.data_arrives(); }); });
+  EXPECT_EQ(letters(set, 4, Duration::ms(1)), "A");
+  EXPECT_EQ(spun.gained(), 1u);
+  const std::pair<SleepEnd, WaitCounter> ends[] = {
+      {SleepEnd::rx_interrupt, WaitCounter::waits_rx_interrupt},
+      {SleepEnd::polled, WaitCounter::waits_paced},
+      {SleepEnd::kernel, WaitCounter::waits_kernel},
+      {SleepEnd::woken, WaitCounter::waits_woken},
+  };
+  for (const auto& [end, counter] : ends) {
+    Gained served(counter);
+    a.is_drained();
+    context.at(Duration::us(100), [&, how = end] {
+      context.end_sleep(how);
+      a.data_arrives();
+    });
+    EXPECT_EQ(letters(set, 4, Duration::ms(1)), "A");
+    EXPECT_EQ(served.gained(), 1u);
+  }
+  EXPECT_EQ(first.gained() + spun.gained(), 0u);
+  a.is_drained();
+  EXPECT_EQ(letters(set), "");  // served by nothing
+  EXPECT_EQ(first.gained(), 0u);
 }
 
 TEST_F(WaitingTest, epoll_10_1_a_handler_while_asleep_is_eintr) {

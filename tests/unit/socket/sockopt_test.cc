@@ -64,9 +64,10 @@ TEST_F(Sockopt, socket_level) {
       {SOL_SOCKET, SO_RCVBUF, INT_MAX, 0, 425984},
       {SOL_SOCKET, SO_PRIORITY, 6, 0, 6},
       {SOL_SOCKET, SO_BUSY_POLL, 50, 0, 50},
-      {SOL_SOCKET, SO_BUSY_POLL, -1, EINVAL, 50},  // 13.2
-      {SOL_SOCKET, SO_BUSY_POLL_BUDGET, 4, 0, -ENOPROTOOPT},
-      {SOL_SOCKET, SO_INCOMING_NAPI_ID, 1, ENOPROTOOPT, 1},
+      {SOL_SOCKET, SO_BUSY_POLL, -1, EINVAL, 50},                   // 13.2
+      {SOL_SOCKET, SO_BUSY_POLL_BUDGET, -1, EINVAL, -ENOPROTOOPT},  // 13.4
+      {SOL_SOCKET, SO_BUSY_POLL_BUDGET, 0, 0, -ENOPROTOOPT},
+      {SOL_SOCKET, SO_INCOMING_NAPI_ID, 1, ENOPROTOOPT, 0},  // 13.5: nothing received
       {SOL_SOCKET, 9999, 1, ENOPROTOOPT, -ENOPROTOOPT},
       {SOL_SOCKET, SO_ZEROCOPY, 1, ENOPROTOOPT, -ENOPROTOOPT},
   };
@@ -95,11 +96,12 @@ TEST_F(Sockopt, low_water_mark_of_datagrams_only_reads_back) {
 
 TEST_F(Sockopt, privileged_options) {
   Held s = open();
-  const int refused = ::geteuid() == 0 ? 0 : EPERM;
+  const int refused = is_privileged() ? 0 : EPERM;
   EXPECT_EQ(set(s, SOL_SOCKET, SO_PRIORITY, 7), refused);
   EXPECT_EQ(set(s, SOL_SOCKET, SO_PREFER_BUSY_POLL, 0), 0);
   EXPECT_EQ(set(s, SOL_SOCKET, SO_PREFER_BUSY_POLL, 7), refused);
   EXPECT_EQ(get(s, SOL_SOCKET, SO_PREFER_BUSY_POLL), refused == 0 ? 1 : 0);  // 13.1
+  EXPECT_EQ(set(s, SOL_SOCKET, SO_BUSY_POLL_BUDGET, 4), refused);            // 13.4
   EXPECT_EQ(set(s, SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20), refused);
   EXPECT_EQ(set(s, SOL_SOCKET, SO_MARK, 1), EPERM);
   EXPECT_EQ(set(s, IPPROTO_IP, IP_TRANSPARENT, 1), EPERM);

@@ -1,0 +1,98 @@
+// poll_context_test.cc - how a wait sleeps: with interrupts, without, and what ended it.
+#include "stack/core/poll_context.h"
+
+#include "tests/unit/core/napi_world.h"
+
+namespace pollux {
+namespace {
+
+// Each poll takes a microsecond of the clock's. What is slept is real, but only microseconds.
+class Sleeping : public testing_support::NapiWorld {
+ protected:
+  explicit Sleeping(const IrqParams& irqs = {}) : NapiWorld(irqs) {
+    device.on_poll = [this] { clock.advance(Duration::us(1)); };
+  }
+  SleepEnd sleep(Duration limit) {
+    Sleeper& sleeper = Sleeper::of_this_thread();
+    sleeper.reset();
+    device.log.clear();
+    return context.sleep(sleeper, {.napis = kOnly, .kernel = {}, .deadline = clock.now() + limit});
+  }
+  void on_poll_number(unsigned number, std::function<void()> step) {
+    device.on_poll = [this, number, step, n = 0u]() mutable {
+      clock.advance(Duration::us(1));
+      if (++n == number) step();
+    };
+  }
+};
+
+TEST_F(Sleeping, is_armed_while_asleep_and_disarmed_afterwards) {
+  EXPECT_EQ(sleep(Duration::us(2)), SleepEnd::timed_out);
+  EXPECT_EQ(device.log, "AD");
+}
+
+TEST_F(Sleeping, a_packet_before_arming_is_found_by_the_poll_after_it) {
+  device.arrive();
+  EXPECT_EQ(sleep(Duration::us(100)), SleepEnd::polled);
+  EXPECT_EQ(device.log, "AD");
+}
+
+TEST_F(Sleeping, epoll_13_13_an_interrupt_is_told_from_a_poll) {
+  device.interrupt();
+  on_poll_number(2, [this] { device.arrive(); });
+  EXPECT_EQ(sleep(Duration::seconds(1000)), SleepEnd::rx_interrupt);
+}
+
+TEST_F(Sleeping, an_interrupt_for_nothing_is_armed_anew_and_polled_after) {
+  device.interrupt();
+  on_poll_number(3, [this] { device.arrive(); });
+  EXPECT_EQ(sleep(Duration::seconds(1000)), SleepEnd::polled);
+  EXPECT_EQ(device.log, "ADAD");
+}
+
+class Deferring : public Sleeping {
+ protected:
+  Deferring() : Sleeping({.napi_defer_hard_irqs = 2, .gro_flush_timeout = 5000}) {
+    device.arrive();
+    context.poll(kOnly, 64);
+  }
+};
+
+TEST_F(Deferring, epoll_13_11_polls_in_pauses_before_it_takes_interrupts) {
+  device.interrupt();  // is not listened to
+  EXPECT_EQ(sleep(Duration::us(5)), SleepEnd::timed_out);
+  EXPECT_EQ(device.log, "DDDDAD");
+}
+
+TEST_F(Deferring, epoll_13_11_a_packet_meanwhile_needs_no_interrupt) {
+  on_poll_number(4, [this] { device.arrive(); });
+  EXPECT_EQ(sleep(Duration::seconds(1000)), SleepEnd::polled);
+  EXPECT_EQ(device.log, "DDDD");
+}
+
+class Suspending : public Sleeping {
+ protected:
+  Suspending() : Sleeping({.irq_suspend_timeout = 5000}) {}
+};
+
+TEST_F(Suspending, epoll_13_12_sleeps_without_interrupts_until_they_resume) {
+  context.suspend_irqs(kOnly);
+  EXPECT_EQ(sleep(Duration::us(8)), SleepEnd::timed_out);
+  EXPECT_EQ(device.log, "DDDDDDAD");
+}
+
+TEST_F(Suspending, epoll_13_12_resumed_it_is_armed_at_once) {
+  context.suspend_irqs(kOnly);
+  context.resume_irqs(kOnly);
+  EXPECT_EQ(sleep(Duration::us(2)), SleepEnd::timed_out);
+  EXPECT_EQ(device.log, "AD");
+}
+
+TEST_F(Suspending, epoll_13_12_other_queues_are_left_alone) {
+  context.suspend_irqs(2);
+  EXPECT_EQ(sleep(Duration::us(2)), SleepEnd::timed_out);
+  EXPECT_EQ(device.log, "AD");
+}
+
+}  // namespace
+}  // namespace pollux
