@@ -8,7 +8,9 @@ namespace pollux::twin {
 namespace {
 
 bool start(const char* config) {
-  if (plx_init(config, nullptr) == 0) return true;
+  // As the kernel's net.core.busy_read, which is 0 unless somebody sets it.
+  const char* const settings[] = {"stack.busy_read=0", nullptr};
+  if (plx_init(config, settings) == 0) return true;
   std::fprintf(stderr, "twin: plx_init(%s): %s\n", config, plx_error());
   return false;
 }

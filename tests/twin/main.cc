@@ -25,10 +25,10 @@ std::vector<Case> all_cases(const std::string& only) {
   std::vector<Case> all;
   for (const auto part :
        {create_cases(), ctl_cases(), wait_cases(), level_cases(), edge_cases(), lifetime_cases(),
-        signal_cases(), poll_cases(), select_cases(), tcp_state_cases(), tcp_data_cases(),
+       {signal_cases(), poll_cases(), select_cases(), tcp_state_cases(), tcp_data_cases(),
         tcp_wakeup_cases(), udp_cases(), waiters_cases(), exclusive_cases(), nested_cases(),
         close_cases(), processes_cases(), stop_cases(), mixed_cases(), flood_cases(),
-        model_cases(), random_cases(), limits_cases()}) {
+        model_cases(), random_cases(), busy_poll_cases(), limits_cases()}) {
     for (const Case& one : part) {
       if (std::string_view(one.number).starts_with(only)) all.push_back(one);
     }

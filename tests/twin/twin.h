@@ -121,6 +121,7 @@ std::span<const Case> mixed_cases();
 std::span<const Case> flood_cases();
 std::span<const Case> lifetime_cases();
 std::span<const Case> signal_cases();
+std::span<const Case> busy_poll_cases();
 std::span<const Case> poll_cases();
 std::span<const Case> select_cases();
 std::span<const Case> tcp_state_cases();
