@@ -6,8 +6,8 @@ tap=$root/config/tap.toml
 run() { ip netns exec "$space_a" "$echo_server" --port 7 "$@"; }
 file() { printf '%s\n' "$@" >"$work/bad.toml"; echo "$work/bad.toml"; }
 
-says "unknown key names the nearest" 'did you mean "?busy_poll_usecs' \
-  ip netns exec "$space_a" "$echo_server" -c "$(file '[stack]' 'busy_pol_usecs = 1')"
+says "unknown key names the nearest" 'did you mean "?busy_poll_budget' \
+  ip netns exec "$space_a" "$echo_server" -c "$(file '[stack]' 'busy_pol_budget = 1')"
 says "unknown section" 'did you mean "?tcp' \
   ip netns exec "$space_a" "$echo_server" -c "$(file '[tpc]' 'sack = true')"
 says "not TOML: the line" 'bad.toml:2' \
