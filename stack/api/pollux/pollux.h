@@ -103,8 +103,8 @@ PLX_API int plx_pselect(int n, fd_set* read_set, fd_set* write_set, fd_set* exce
  * kernel_fd is not open. EMFILE: no number is free. */
 PLX_API int plx_kernel_fd(int kernel_fd);
 
-/* Calls visit(argument, name, meaning, value) for every counter of the stack. Returns how many
- * there are. */
+/* Calls visit(argument, name, meaning, value) for every counter of the stack and of this process's
+ * waits. Returns how many there are. */
 PLX_API int plx_counters(void (*visit)(void* argument, const char* name, const char* meaning,
                                        uint64_t value),
                          void* argument);
