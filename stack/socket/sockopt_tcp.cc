@@ -98,7 +98,7 @@ Result<int> get_linger2(Socket& s) {
   return static_cast<int>(tcp_socket(s).config().fin_wait_2.to_ms() / 1000);
 }
 Result<void> set_linger2(Socket& s, int value, Instant) {
-  user(s).linger2_s = value < 0 ? -1 : std::min(value, kFinTimeoutMax);
+  user(s).linger2_s = static_cast<std::int16_t>(value < 0 ? -1 : std::min(value, kFinTimeoutMax));
   return {};
 }
 

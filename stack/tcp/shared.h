@@ -49,11 +49,11 @@ struct UserOptions {
   std::uint32_t receive_low_water = 1;
   std::uint16_t keepalive_idle_s = 0;  // at most 32,767, as Linux
   std::uint16_t keepalive_interval_s = 0;
+  std::int16_t linger2_s = 0;     // FIN-WAIT-2 of orphans; negative: none at all
+  std::uint16_t max_segment = 0;  // TCP_MAXSEG
   std::uint32_t user_timeout_ms = 0;
   std::uint32_t notsent_low_water = 0xffffffff;
-  std::int32_t linger2_s = 0;  // FIN-WAIT-2 of orphans; negative: none at all
   std::uint32_t window_clamp = 0;
-  std::uint16_t max_segment = 0;  // TCP_MAXSEG
   std::uint8_t keepalive_count = 0;
   std::uint8_t syn_count = 0;
   std::uint8_t tos = 0;

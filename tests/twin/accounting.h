@@ -20,7 +20,6 @@ struct Account {
   int lines = 0;                        // of the list
   int with_case = 0;                    // a case has its number, or an observation: "16.61: ..."
   std::vector<Elsewhere> elsewhere;     // those of them without a case
-  std::vector<std::string_view> open;   // those that nothing shows yet, as kOpen says
   std::vector<std::string> complaints;  // lines that are nowhere, numbers that are no line's
 };
 

@@ -23,12 +23,13 @@ struct Totals {
 
 std::vector<Case> all_cases(const std::string& only) {
   std::vector<Case> all;
-  for (const auto part :
-       {create_cases(), ctl_cases(), wait_cases(), level_cases(), edge_cases(), lifetime_cases(),
-       {signal_cases(), poll_cases(), select_cases(), tcp_state_cases(), tcp_data_cases(),
-        tcp_wakeup_cases(), udp_cases(), waiters_cases(), exclusive_cases(), nested_cases(),
-        close_cases(), processes_cases(), stop_cases(), mixed_cases(), flood_cases(),
-        model_cases(), random_cases(), busy_poll_cases(), limits_cases()}) {
+  for (const auto part : {create_cases(), ctl_cases(),       wait_cases(),      level_cases(),
+                          edge_cases(),   lifetime_cases(),  signal_cases(),    poll_cases(),
+                          select_cases(), tcp_state_cases(), tcp_data_cases(),  tcp_wakeup_cases(),
+                          udp_cases(),    waiters_cases(),   exclusive_cases(), nested_cases(),
+                          close_cases(),  processes_cases(), stop_cases(),      mixed_cases(),
+                          flood_cases(),  model_cases(),     random_cases(),    busy_poll_cases(),
+                          limits_cases()}) {
     for (const Case& one : part) {
       if (std::string_view(one.number).starts_with(only)) all.push_back(one);
     }
@@ -102,13 +103,9 @@ bool report_account(const Account& account) {
   for (const Elsewhere& line : account.elsewhere) {
     printf("%-7s no case: %s\n", std::string(line.number).c_str(), std::string(line.where).c_str());
   }
-  for (const std::string_view line : account.open) {
-    printf("%-7s OPEN: nothing shows it yet\n", std::string(line).c_str());
-  }
   for (const std::string& complaint : account.complaints) printf("WRONG   %s\n", complaint.c_str());
-  printf("lines: %d of the list, %d with a case, %zu elsewhere, %zu open, %zu wrong\n",
-         account.lines, account.with_case, account.elsewhere.size(), account.open.size(),
-         account.complaints.size());
+  printf("lines: %d of the list, %d with a case, %zu elsewhere, %zu wrong\n", account.lines,
+         account.with_case, account.elsewhere.size(), account.complaints.size());
   return account.complaints.empty();
 }
 
