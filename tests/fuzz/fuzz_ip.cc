@@ -39,7 +39,6 @@ void check_udp(const IpInfo& info, Packet packet) {
   const auto datagram = udp::decode(info, std::move(packet));
   if (!datagram) return;
   CHECK(datagram->packet.size() + udp::kHeaderSize <= size);
-  CHECK(datagram->tuple.local.port != 0);
   const icmp::ErrorToSend what{.pulled = udp::kHeaderSize};
   if (!icmp::may_send_error(info, datagram->packet, what)) return;
   const auto error = icmp::make_error(packet_pool(), info, datagram->packet, what);
@@ -64,8 +63,10 @@ void check_icmp(const IpInfo& info, Packet packet) {
 std::vector<Octets> seeds() {
   const Octets echo{8, 0, 0, 0, 0, 1, 0, 2, 'p', 'i', 'n', 'g'};
   const Octets datagram{0x9c, 0x40, 0, 53, 0, 11, 0, 0, 1, 2, 3};
+  const Octets to_port_0{0x9c, 0x40, 0, 0, 0, 11, 0, 0, 1, 2, 3};
   std::vector<Octets> made{input_of(ip_header(1, echo.size()), echo),
-                           input_of(ip_header(17, datagram.size()), datagram)};
+                           input_of(ip_header(17, datagram.size()), datagram),
+                           input_of(ip_header(17, to_port_0.size()), to_port_0)};
   for (const std::uint8_t protocol : {std::uint8_t{1}, std::uint8_t{6}, std::uint8_t{17}}) {
     for (const std::uint8_t type : {std::uint8_t{3}, std::uint8_t{11}, std::uint8_t{12}}) {
       Octets error{type, 4, 0, 0, 0, 0, 5, 0};
