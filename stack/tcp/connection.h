@@ -157,7 +157,7 @@ class Connection : public PendingHook {
   void strip_repeated_syn(Segment& seg);
   void establish(const Segment& seg, Instant now);
   // receive_text.cc
-  void take_in_order(TextChain text, std::uint32_t octets, Instant now);
+  void take_in_order(Segment& seg, Instant now);
   void keep_out_of_order(Segment& seg);
   void drop_for_memory(Segment& seg);
   void drain_reassembly();

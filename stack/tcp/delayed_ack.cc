@@ -32,14 +32,23 @@ void DelayedAck::text_arrived(const Arrived& arrived, const TcpConfig& config, I
   } else if (interval > most && !interactive_) {
     quick_ = std::max<std::uint8_t>(quick_, 2);  // a pause: the peer may restart slowly
   }
-  if (arrived.octets > segment_size_) {
+  if (arrived.octets >= segment_size_) {
     segment_size_ = static_cast<std::uint16_t>(std::min(arrived.octets, arrived.mss));
+    if (arrived.pushed && ends_ == 0) ends_ = 1;
+  } else if (ends_ < 2) {
+    ++ends_;
   }
   // SHLD-19: more than one full segment means that this is at least the second.
   if (arrived.unacked > segment_size_ || (quick_ != 0 && !interactive_)) now_ = true;
   if (!now_ && deadline_.is_never()) {
     deadline_ = now + Duration::us(std::clamp(ato_us_, least, most));
   }
+}
+
+bool DelayedAck::all_read() {
+  if (deadline_.is_never() || ends_ < (interactive_ ? 2 : 1)) return false;
+  now_ = true;
+  return true;
 }
 
 void DelayedAck::text_sent(Instant now) {
@@ -49,6 +58,7 @@ void DelayedAck::text_sent(Instant now) {
 void DelayedAck::ack_sent() {
   if (quick_ != 0 && (now_ || !deadline_.is_never())) --quick_;
   now_ = false;
+  ends_ = 0;
   deadline_ = Instant::never();
 }
 

@@ -31,8 +31,13 @@ class DelayedAck {
     std::uint32_t octets;   // of this segment, in order
     std::uint32_t unacked;  // RCV.NXT - Last.ACK.sent
     std::uint32_t mss;      // the most a full segment can be
+    bool pushed = false;    // PSH
   };
   void text_arrived(const Arrived& arrived, const TcpConfig& config, Instant now);
+  // The program has read all there is. The peer may be waiting for the ACK before it sends its next
+  // write (Nagle), if the last ended with what arrived: a segment less than full, or pushed. In a
+  // dialogue the answer brings it, so two are needed. Linux: __tcp_cleanup_rbuf(). True: owed now.
+  bool all_read();
   // The program answers soon after it was sent to: the next ACKs will ride on its answers.
   void text_sent(Instant now);
   void ack_sent();        // in whatever segment
@@ -55,6 +60,7 @@ class DelayedAck {
   std::uint16_t segment_size_ = 536;
   std::uint8_t quick_ = 0;
   std::uint8_t duplicates_ = 0;
+  std::uint8_t ends_ = 0;  // of the peer's writes, as it looks, since the last ACK; at most 2
   bool now_ = false;
   bool interactive_ = false;  // Linux: pingpong
 };

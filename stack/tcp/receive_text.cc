@@ -7,21 +7,22 @@
 
 namespace pollux::tcp {
 
-void Connection::take_in_order(TextChain text, std::uint32_t octets, Instant now) {
+void Connection::take_in_order(Segment& seg, Instant now) {
   const auto append = [&](Text one) {
     const bool is_crowded = receive_.true_size() > receive_limit_ / 2;
     receive_.append(std::move(one), shared_.text_memory, shared_.memory_is_low || is_crowded);
   };
-  while (!text.empty()) append(text.pop_front());
-  rcv_.nxt += octets;
-  rcv_.wnd -= octets;
+  while (!seg.text.empty()) append(seg.text.pop_front());
+  rcv_.nxt += seg.text_length;
+  rcv_.wnd -= seg.text_length;
   if (reassembly_) {
     ack_.replace_duplicates();
     if (!reassembly_->empty()) ack_.owe_now();  // RFC 5681 4.2: part of a gap is filled
     drain_reassembly();
   }
   const auto unacked = static_cast<std::uint32_t>(rcv_.nxt - rcv_.acked);
-  ack_.text_arrived({octets, unacked, advertised_mss()}, shared_.config, now);
+  ack_.text_arrived({seg.text_length, unacked, advertised_mss(), seg.ctl.has(PSH)}, shared_.config,
+                    now);
   if (fin_taken_ || is_past_low_water(0)) raise(Event::readable);  // 17.1
 }
 

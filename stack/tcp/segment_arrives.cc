@@ -227,7 +227,7 @@ void Connection::process_text(Segment& seg, Instant now) {
     return drop_for_memory(seg);
   }
   if (seg.seq != rcv_.nxt) return keep_out_of_order(seg);
-  take_in_order(std::move(seg.text), seg.text_length, now);
+  take_in_order(seg, now);
 }
 
 void Connection::process_fin(const Segment& seg, Instant now) {

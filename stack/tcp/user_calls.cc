@@ -77,6 +77,7 @@ Result<std::size_t> Connection::receive(Bytes to, const ReceiveFlags& flags, Ins
   if (had_text && !flags.peek) {
     tune_receive_buffer(now);
     update_window_after_read();
+    if (receive_.octets() == 0 && ack_.all_read()) pend();
     DCHECK(invariants_hold());
   }
   if (copied != 0 || (had_text && to.empty())) return copied;

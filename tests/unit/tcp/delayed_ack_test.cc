@@ -55,6 +55,35 @@ TEST(DelayedAck, a_dialogue_is_not_acknowledged_quickly) {
   EXPECT_FALSE(ack.is_due());
 }
 
+TEST(DelayedAck, a_small_segment_is_acknowledged_when_all_is_read) {
+  DelayedAck ack;
+  EXPECT_FALSE(ack.all_read());
+  ack.text_arrived({100, 100, 1460}, kConfig, kStart);
+  EXPECT_TRUE(ack.all_read());
+  EXPECT_TRUE(ack.is_due());
+  ack.ack_sent();
+  EXPECT_FALSE(ack.all_read());
+}
+
+TEST(DelayedAck, a_full_segment_is_acknowledged_when_read_only_if_pushed) {
+  for (const bool pushed : {false, true}) {
+    DelayedAck ack;
+    ack.text_arrived({1460, 1460, 1460, pushed}, kConfig, kStart);
+    EXPECT_EQ(ack.all_read(), pushed);
+  }
+}
+
+TEST(DelayedAck, in_a_dialogue_the_answer_brings_it_unless_two_came) {
+  DelayedAck ack;
+  ack.text_arrived({100, 100, 1460}, kConfig, kStart);
+  ack.text_sent(kStart + Duration::ms(1));
+  ack.ack_sent();
+  ack.text_arrived({100, 100, 1460}, kConfig, kStart + Duration::ms(2));
+  EXPECT_FALSE(ack.all_read());
+  ack.text_arrived({100, 200, 1460}, kConfig, kStart + Duration::ms(2));
+  EXPECT_TRUE(ack.all_read());
+}
+
 TEST(DelayedAck, the_delay_grows_to_200_ms) {
   DelayedAck ack;
   Instant now = kStart;

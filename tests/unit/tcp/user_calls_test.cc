@@ -54,6 +54,20 @@ TEST(UserCalls, fin_follows_what_is_queued) {
   peer->expects({.ctl = FIN | PSH | ACK, .text = "data"});
 }
 
+TEST(UserCalls, reading_all_acknowledges_what_waits) {  // for a peer with Nagle's algorithm
+  auto peer = established();
+  for (int i = 0; i < 32; ++i) {  // past the quick ACKs
+    peer->sends_text("ab");
+    const bool was_quick = !peer->drain().empty();
+    EXPECT_EQ(was_quick, i < 16);
+    EXPECT_EQ(peer->reads(1), "a");
+    peer->expects_nothing();
+    EXPECT_EQ(peer->reads(1), "b");
+    if (!was_quick) peer->expects({.ack = peer->snd_nxt, .ctl = ACK, .len = 0u});
+    peer->expects_nothing();
+  }
+}
+
 TEST(UserCalls, close_with_unread_text_resets) {  // SHLD-3
   auto peer = established();
   peer->sends_text("unread");
