@@ -101,6 +101,8 @@ class Packet {
   std::byte* put(std::uint16_t n) {
     return reinterpret_cast<std::byte*>(rte_pktmbuf_append(mbuf_, n));
   }
+  // What put() has room for.
+  std::uint16_t tail_room() const { return rte_pktmbuf_tailroom(rte_pktmbuf_lastseg(mbuf_)); }
   // Cuts the chain down to `size` octets (link padding). size <= size().
   void trim(std::uint32_t size);
   // Makes the first `n` octets contiguous (headers split over segments). False: the packet is

@@ -37,6 +37,7 @@ enum class SocketFlag : std::uint32_t {
   receive_tos_6 = 1u << 20,    // IPV6_RECVTCLASS
   receive_ttl_6 = 1u << 21,    // IPV6_RECVHOPLIMIT
   dont_route = 1u << 22,
+  udp_cork = 1u << 23,
 };
 
 // Inherited by accepted sockets, all of it (Linux: sk_clone_lock()).

@@ -18,6 +18,9 @@ std::span<const Option> options_of(const Socket& socket, int level) {
       return socket_level_options();
     case IPPROTO_TCP:
       return socket.is_stream() ? tcp_level_options() : std::span<const Option>();
+    case IPPROTO_UDP:
+      return socket.socket_type().protocol == IPPROTO_UDP ? udp_level_options()
+                                                          : std::span<const Option>();
     case IPPROTO_IP:
       return ip_level_options();
     case IPPROTO_IPV6:

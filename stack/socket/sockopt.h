@@ -32,6 +32,7 @@ constexpr Option wide_option(int level, int name, decltype(Option::get_wide) get
 
 std::span<const Option> socket_level_options();  // SOL_SOCKET
 std::span<const Option> tcp_level_options();     // IPPROTO_TCP
+std::span<const Option> udp_level_options();     // IPPROTO_UDP
 std::span<const Option> ip_level_options();      // IPPROTO_IP
 std::span<const Option> ipv6_level_options();    // IPPROTO_IPV6
 

@@ -165,6 +165,7 @@ void UdpSocket::on_last_close() {
   World& world = *world_;
   const Instant now = world.gate.enter();
   queue_.clear();
+  held_.packet.reset();
   if (is_bound) {
     if (is_connected) table().disconnect(*this, bound_);
     table().unbind(*this);

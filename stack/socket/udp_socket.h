@@ -54,6 +54,8 @@ class UdpSocket final : public Socket, public UdpEndpoint {
   Errno pending_error() const override { return error_; }
   Errno take_error() override;
 
+  Result<void> send_held();  // what UDP_CORK held back, if anything
+
   void sharing_changed() override;
   std::uint32_t send_buffer() const override { return send_buffer_; }
   std::uint32_t receive_buffer() const override { return receive_buffer_; }
@@ -75,19 +77,26 @@ class UdpSocket final : public Socket, public UdpEndpoint {
     std::uint8_t tos = 0;
     std::uint8_t ttl = 0;
   };
+  struct Outgoing {
+    Way way;
+    Route route;
+    Packet packet;  // the data; false: there is none
+  };
 
   bool is_ping() const { return socket_type().protocol == IPPROTO_ICMP; }
   UdpTable& table() { return is_ping() ? world_->ping : world_->udp; }
   Result<void> bind_if_unbound();
   Result<Way> way_of(const SendMessage& message) const;
   Result<Route> route_of(Way& way) const;
-  Result<Packet> make_packet(const SendMessage& message);
+  Result<void> append(Outgoing& out, const SendMessage& message);
+  Result<void> emit(Outgoing from);
   Result<void> check_size(const Route& route, std::size_t length) const;
   void fill_control(ReceiveMessage& message, const DatagramNote& note) const;
   Result<std::size_t> receive_error(ReceiveMessage& message);
 
   DatagramQueue queue_;
   IpAddress bound_ = IpAddress::any_v4();  // the address of bind; connect may narrow it
+  Outgoing held_;                          // by MSG_MORE or UDP_CORK, until a send without
   Errno error_{};                          // 0: none
   std::uint32_t send_buffer_ = kDefaultBuffer;
   std::uint32_t receive_buffer_ = kDefaultBuffer;

@@ -87,13 +87,32 @@ Result<std::size_t> UdpSocket::send(const SendMessage& message, Instant) {
   if (message.length > kMaxLength) return Errno::message_size;
   if ((message.flags & MSG_OOB) != 0) return Errno::not_supported;
   if (is_ping() && message.length < sizeof(::icmphdr)) return Errno::invalid;
-  ASSIGN_OR_RETURN(Way way, way_of(message));
-  ASSIGN_OR_RETURN(const Route route, route_of(way));
-  RETURN_IF_ERROR(check_size(route, message.length));
-  if (const Errno error = take_error(); error != Errno{}) return error;
-  if ((shut_ & 2) != 0) return Errno::pipe;
+  const bool is_held =
+      !is_ping() && (options_.has(SocketFlag::udp_cork) || (message.flags & MSG_MORE) != 0);
+  // Where it goes was said with its first part.
+  Outgoing out = std::move(held_);
+  if (!out.packet) {
+    ASSIGN_OR_RETURN(out.way, way_of(message));
+    ASSIGN_OR_RETURN(out.route, route_of(out.way));
+  }
+  RETURN_IF_ERROR(append(out, message));
+  if (is_held) {
+    held_ = std::move(out);
+  } else {
+    RETURN_IF_ERROR(emit(std::move(out)));
+  }
+  return message.length;
+}
+
+Result<void> UdpSocket::send_held() {
+  if (!held_.packet) return {};
+  return emit(std::move(held_));
+}
+
+Result<void> UdpSocket::emit(Outgoing from) {
   if (world_->datagrams_out.full()) return Errno::no_buffer_space;
-  ASSIGN_OR_RETURN(Packet packet, make_packet(message));
+  Packet& packet = from.packet;
+  const Way& way = from.way;
   if (is_ping()) {
     icmp::finish_echo_request(packet, UdpEndpoint::local.port);
   } else {
@@ -101,7 +120,7 @@ Result<std::size_t> UdpSocket::send(const SendMessage& message, Instant) {
                 {.no_checksum = options_.has(SocketFlag::no_check)});
   }
   const bool may_cut =
-      options_.mtu_discover == IP_PMTUDISC_DONT || packet.size() + kIpHeaderSize > route.mtu;
+      options_.mtu_discover == IP_PMTUDISC_DONT || packet.size() + kIpHeaderSize > from.route.mtu;
   DatagramOut out{.ip = {.source = way.source,
                          .destination = way.remote.address,
                          .protocol = static_cast<std::uint8_t>(socket_type().protocol),
@@ -113,7 +132,7 @@ Result<std::size_t> UdpSocket::send(const SendMessage& message, Instant) {
   // Linux: sock_wfree(). The room of a datagram that leaves is an edge (18.7); its loopback gives
   // it back before anybody receives.
   wait_queue().wake_up(kWritableKey);
-  return message.length;
+  return {};
 }
 
 Result<UdpSocket::Way> UdpSocket::way_of(const SendMessage& message) const {
@@ -164,27 +183,31 @@ Result<void> UdpSocket::check_size(const Route& route, std::size_t length) const
   return {};
 }
 
-Result<Packet> UdpSocket::make_packet(const SendMessage& message) {
+// Behind what is held already. Linux: ip_append_data().
+Result<void> UdpSocket::append(Outgoing& out, const SendMessage& message) {
+  Packet& packet = out.packet;
+  RETURN_IF_ERROR(check_size(out.route, (packet ? packet.size() : 0u) + message.length));
+  if (const Errno error = take_error(); error != Errno{}) return error;
+  if ((shut_ & 2) != 0) return Errno::pipe;
   VectorReader reader(message.vector);
-  Packet packet;
   std::size_t left = message.length;
-  do {
-    Packet piece = world_->pool.allocate();
-    if (!piece) return Errno::no_buffer_space;
-    const auto n =
-        static_cast<std::uint16_t>(std::min<std::size_t>(left, world_->pool.data_room()));
-    if (!reader.read(Bytes(piece.put(n), n))) return Errno::fault;
-    left -= n;
-    if (packet) {
-      PacketPool::chain(packet, std::move(piece));
-    } else {
-      packet = std::move(piece);
+  while (!packet || left != 0) {
+    if (!packet || packet.tail_room() == 0) {
+      Packet piece = world_->pool.allocate();
+      if (!piece) return Errno::no_buffer_space;
+      if (packet) {
+        PacketPool::chain(packet, std::move(piece));
+      } else {
+        packet = std::move(piece);
+      }
     }
-  } while (left != 0);
-  if (!is_ping()) return packet;
+    const auto n = static_cast<std::uint16_t>(std::min<std::size_t>(left, packet.tail_room()));
+    if (!reader.read(Bytes(packet.put(n), n))) return Errno::fault;
+    left -= n;
+  }
+  if (!is_ping()) return {};
   const auto* header = packet.peek<::icmphdr>();
-  if (!header || header->type != ICMP_ECHO || header->code != 0) return Errno::invalid;
-  return packet;
+  return header && header->type == ICMP_ECHO && header->code == 0 ? Result<void>() : Errno::invalid;
 }
 
 Result<std::size_t> UdpSocket::receive(ReceiveMessage& message, Instant) {

@@ -18,8 +18,8 @@ struct Datagram {
   IpInfo info;
   Packet packet;  // the data only, padding cut off; 8 octets were pulled
 };
-// `packet` starts at the UDP header. bad_length, bad_checksum, too_short. Port 0 is nobody's, as any
-// other port without a socket.
+// `packet` starts at the UDP header. bad_length, bad_checksum, too_short. Port 0 is nobody's, as
+// any other port without a socket.
 Accepted<Datagram> decode(const IpInfo& info, Packet packet);
 
 struct EncodeOptions {

@@ -1,5 +1,6 @@
 // cases_udp.cc - behaviours 18.x: readiness of UDP sockets.
 #include <arpa/inet.h>
+#include <netinet/udp.h>
 
 #include "tests/twin/twin.h"
 
@@ -56,6 +57,23 @@ void b18_3_edges(Twin& t) {
   t.expect("one read", t.wait(set), "none");
   t.send(d.sender, "three");
   t.expect("another", t.wait(set), "A:IN");
+}
+
+void b18_3_held_back(Twin& t) {
+  const Datagrams d(t);
+  t.expect("MSG_MORE", t.send(d.sender, "on", MSG_MORE), "2");
+  t.expect("nothing yet", t.mask(d.receiver), kIdle);
+  t.expect("the rest", t.send(d.sender, "e"), "1");
+  t.expect("one datagram", t.receive(d.receiver), "\"one\"");
+  t.expect("UDP_CORK", t.set_option(d.sender, IPPROTO_UDP, UDP_CORK, 1), 0);
+  t.send(d.sender, "tw");
+  t.expect("held", t.mask(d.receiver), kIdle);
+  t.expect("off", t.set_option(d.sender, IPPROTO_UDP, UDP_CORK, 0), 0);
+  t.expect("left", t.receive(d.receiver), "\"tw\"");
+  t.send(d.sender, "gone", MSG_MORE);
+  t.expect("SHUT_WR", t.calls.shutdown(d.sender, SHUT_WR), 0);
+  t.expect("too late", t.send(d.sender, "x"), "-1 EPIPE");
+  t.expect("never sent", t.mask(d.receiver), kIdle);
 }
 
 void b18_4_port_unreachable(Twin& t) {
@@ -121,6 +139,7 @@ constexpr Case kCases[] = {
     {"18.1", "idle and readable", b18_1_masks},
     {"18.2", "an empty datagram", b18_2_empty_datagram},
     {"18.3", "edges", b18_3_edges},
+    {"18.3b", "what MSG_MORE and UDP_CORK hold back is one arrival", b18_3_held_back},
     {"18.4", "port unreachable", b18_4_port_unreachable},
     {"18.5", "IP_RECVERR: ERR until the queue is drained", b18_5_error_queue},
     {"18.6", "shutdown of an unconnected socket", b18_6_shutdown_unconnected},

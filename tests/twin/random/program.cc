@@ -34,7 +34,7 @@ constexpr std::pair<uint32_t, const char*> kEventNames[] = {
 constexpr std::pair<uint32_t, const char*> kFlagNames[] = {
     {MSG_OOB, "MSG_OOB"},           {MSG_PEEK, "MSG_PEEK"},       {MSG_TRUNC, "MSG_TRUNC"},
     {MSG_DONTWAIT, "MSG_DONTWAIT"}, {MSG_WAITALL, "MSG_WAITALL"}, {MSG_NOSIGNAL, "MSG_NOSIGNAL"},
-    {MSG_ERRQUEUE, "MSG_ERRQUEUE"},
+    {MSG_ERRQUEUE, "MSG_ERRQUEUE"}, {MSG_MORE, "MSG_MORE"},
 };
 
 std::string slot(int index) { return "s[" + std::to_string(index) + "]"; }

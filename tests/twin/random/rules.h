@@ -4,7 +4,7 @@
 // Kept out, because a timer or a size decides it:
 //   blocking             every descriptor has O_NONBLOCK; waits last 0 or 1 ms
 //   Nagle                every TCP socket has TCP_NODELAY: else it waits for a delayed ACK
-//   MSG_MORE, TCP_CORK   what they hold back leaves after 200 ms
+//   MSG_MORE, TCP_CORK   what they hold back leaves after 200 ms, of TCP
 //   full accept queues   a backlog holds all connects of a program: a SYN too many is sent again
 //                        after a second
 //   buffer sizes         SO_SNDBUF, SO_RCVBUF, SIOCOUTQ and messages larger than kMostOctets

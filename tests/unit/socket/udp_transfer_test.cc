@@ -68,6 +68,36 @@ TEST_F(UdpTransfer, lengths) {
   EXPECT_EQ(send(a_, std::string(65536, 'l'), 0, &to_b_), -EMSGSIZE);
 }
 
+TEST_F(UdpTransfer, msg_more_is_one_datagram_with_the_next) {
+  EXPECT_EQ(send(a_, "on", MSG_MORE, &to_b_), 2);
+  EXPECT_EQ(send(a_, "", MSG_MORE), 0);
+  EXPECT_EQ(receive(b_), errno_text(EAGAIN));
+  EXPECT_EQ(send(a_, "e"), 1);  // it goes where the first part said
+  EXPECT_EQ(receive(b_), "one");
+  EXPECT_EQ(send(a_, "x"), -EDESTADDRREQ);
+}
+
+TEST_F(UdpTransfer, udp_cork_holds_until_it_is_taken_off) {
+  EXPECT_EQ(get(a_, IPPROTO_UDP, UDP_CORK), 0);
+  EXPECT_EQ(set(a_, IPPROTO_UDP, UDP_CORK, 5), 0);
+  EXPECT_EQ(get(a_, IPPROTO_UDP, UDP_CORK), 1);
+  const std::string part(3000, 'p');
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(send(a_, part, 0, &to_b_), 3000);
+  EXPECT_EQ(receive(b_), errno_text(EAGAIN));
+  EXPECT_EQ(set(a_, IPPROTO_UDP, UDP_CORK, 0), 0);
+  EXPECT_EQ(receive(b_, 70000), part + part + part);
+  EXPECT_EQ(set(a_, IPPROTO_UDP, UDP_CORK, 0), 0);
+  EXPECT_EQ(receive(b_), errno_text(EAGAIN));
+}
+
+TEST_F(UdpTransfer, what_is_held_is_dropped_when_it_grows_too_long_or_its_socket_ends) {
+  EXPECT_EQ(send(a_, std::string(40000, 'a'), MSG_MORE, &to_b_), 40000);
+  EXPECT_EQ(send(a_, std::string(40000, 'b')), -EMSGSIZE);
+  EXPECT_EQ(send(a_, "alone", 0, &to_b_), 5);
+  EXPECT_EQ(receive(b_, 70000), "alone");
+  EXPECT_EQ(send(a_, "never sent", MSG_MORE, &to_b_), 10);
+}
+
 TEST_F(UdpTransfer, null_pointers) {
   const iovec nowhere{nullptr, 4};
   const SendMessage out{{&nowhere, 1}, 4, 0, &to_b_, {}};
