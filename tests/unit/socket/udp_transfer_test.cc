@@ -1,5 +1,6 @@
 // udp_transfer_test.cc - datagrams whole, cut, too long, with control messages; echo sockets.
 #include <linux/icmp.h>
+#include <netinet/udp.h>
 
 #include <cstring>
 
