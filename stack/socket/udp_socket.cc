@@ -49,6 +49,9 @@ Result<void> UdpSocket::connect(const Endpoint& given, Instant) {
   }
   if (is_connected) table().disconnect(*this, bound_);
   table().connect(*this, route.source, wanted);
+  // What is held back goes there too: Linux keeps its way where connect() looks its own up.
+  held_.way.remote = wanted;
+  held_.way.source = route.source;
   return {};
 }
 

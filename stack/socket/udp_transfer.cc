@@ -187,8 +187,10 @@ Result<void> UdpSocket::check_size(const Route& route, std::size_t length) const
 Result<void> UdpSocket::append(Outgoing& out, const SendMessage& message) {
   Packet& packet = out.packet;
   RETURN_IF_ERROR(check_size(out.route, (packet ? packet.size() : 0u) + message.length));
-  if (const Errno error = take_error(); error != Errno{}) return error;
-  if ((shut_ & 2) != 0) return Errno::pipe;
+  if (!packet) {
+    if (const Errno error = take_error(); error != Errno{}) return error;
+    if ((shut_ & 2) != 0) return Errno::pipe;
+  }
   VectorReader reader(message.vector);
   std::size_t left = message.length;
   while (!packet || left != 0) {

@@ -27,6 +27,7 @@ void Connection::segment_arrives(Segment&& seg, Instant now) {
       process_urg(seg);         // sixth
       process_text(seg, now);   // seventh
       process_fin(seg, now);    // eighth
+      more_ = false;            // it holds until the next segment; Linux: tcp_data_snd_check()
     }
   }
   if (ack_.is_due() || snd_.nxt != snd_.max || unsent_octets() != 0) pend();
@@ -52,6 +53,7 @@ bool Connection::predict_header(Segment& seg, Instant now) {
   if (seg.ack != snd_.una) acknowledge(seg, now);
   snd_.wl1 = seg.seq;
   if (seg.text_length != 0) process_text(seg, now);
+  more_ = false;
   return true;
 }
 

@@ -70,10 +70,11 @@ void b18_3_held_back(Twin& t) {
   t.expect("held", t.mask(d.receiver), kIdle);
   t.expect("off", t.set_option(d.sender, IPPROTO_UDP, UDP_CORK, 0), 0);
   t.expect("left", t.receive(d.receiver), "\"tw\"");
-  t.send(d.sender, "gone", MSG_MORE);
+  t.send(d.sender, "fo", MSG_MORE);
   t.expect("SHUT_WR", t.calls.shutdown(d.sender, SHUT_WR), 0);
-  t.expect("too late", t.send(d.sender, "x"), "-1 EPIPE");
-  t.expect("never sent", t.mask(d.receiver), kIdle);
+  t.expect("the end of what has begun", t.send(d.sender, "ur"), "2");
+  t.expect("and no more", t.send(d.sender, "x"), "-1 EPIPE");
+  t.expect("whole", t.receive(d.receiver), "\"four\"");
 }
 
 void b18_4_port_unreachable(Twin& t) {
