@@ -11,6 +11,10 @@
 
 namespace pollux::tool {
 
+// What one turn of an event loop takes at most.
+inline constexpr int kMaxEvents = 128;
+inline constexpr unsigned kDatagramsPerWake = 64;  // from one socket
+
 // Signatures, results and errno are those of the calls' man pages for both tables.
 struct SocketCalls {
   const char* name;

@@ -17,9 +17,7 @@ namespace pollux::tool {
 
 namespace {
 
-constexpr int kMaxEvents = 128;
 constexpr int kWaitMs = 200;
-constexpr unsigned kDatagramsPerWake = 64;
 constexpr std::size_t kReadBytes = 256 * 1024;
 
 // Owner of the descriptors of one run. A connection with unsent text is not read from.

@@ -18,9 +18,8 @@ volatile std::sig_atomic_t g_stop = 0;
 
 namespace {
 
-constexpr int kMaxEvents = 128;
 constexpr unsigned kSpinsPerClockRead = 64;
-constexpr int kWaitMs = 50;
+constexpr int kLongestWaitMs = 50;
 constexpr std::uint64_t kTickNs = 50'000'000;
 constexpr std::uint64_t kProgressNs = 250'000'000;
 constexpr std::uint64_t kConnectNs = 10'000'000'000;
@@ -101,7 +100,7 @@ bool Load::await_connections() {
   std::size_t connected = 0;
   epoll_event events[kMaxEvents];
   while (connected < flows_.size() && g_stop == 0) {
-    const int n = calls_.epoll_wait(epoll_, events, kMaxEvents, kWaitMs);
+    const int n = calls_.epoll_wait(epoll_, events, kMaxEvents, kLongestWaitMs);
     if (n < 0 && errno != EINTR) return fail("epoll_wait");
     for (int i = 0; i < n; ++i) {
       Flow& flow = flows_[events[i].data.u64];
@@ -159,9 +158,9 @@ bool Load::loop() {
 
 int Load::wait_ms() const {
   if (options_.spin) return 0;
-  if (resting_.empty()) return kWaitMs;
+  if (resting_.empty()) return kLongestWaitMs;
   const std::uint64_t now = monotonic_ns(), until = std::max(resting_.front().until, now);
-  return std::min(kWaitMs, static_cast<int>((until - now + 999'999) / 1'000'000));
+  return std::min(kLongestWaitMs, static_cast<int>((until - now + 999'999) / 1'000'000));
 }
 
 bool Load::serve(const epoll_event* events, int count) {

@@ -10,7 +10,6 @@ namespace pollux::tool {
 namespace {
 
 constexpr std::uint64_t kLostAfterNs = 200'000'000;
-constexpr unsigned kDatagramsPerWake = 64;
 
 }  // namespace
 

@@ -11,7 +11,6 @@ namespace pollux {
 namespace {
 // Client and server inside one stack make all the progress that Linux's would within a call.
 constexpr unsigned kLoopbackRounds = 64;
-constexpr std::uint8_t kDefaultTtl = 64;
 constexpr std::uint16_t kGsoLimit = 65535 - 60 - 60;  // text of one packet, longest headers
 
 // RFC 1122 3.3.6 (all ones), RFC 1112 6.4 (multicast).

@@ -10,6 +10,7 @@ namespace pollux {
 using InterfaceId = std::uint8_t;  // index in the Stack; 0 is the loopback interface
 inline constexpr InterfaceId kLoopbackInterface = 0;
 inline constexpr InterfaceId kNoInterface = 0xff;
+inline constexpr std::uint8_t kDefaultTtl = 64;
 
 // Of a packet that was accepted; the packet starts behind the IP header then.
 struct IpInfo {
@@ -29,7 +30,7 @@ struct IpSend {
   IpAddress destination;
   std::uint8_t protocol = 0;
   std::uint8_t tos = 0;
-  std::uint8_t ttl = 64;
+  std::uint8_t ttl = kDefaultTtl;
   bool dont_fragment = true;
 };
 

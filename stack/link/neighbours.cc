@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "stack/link/ethernet.h"
+
 namespace pollux {
 namespace {
 
@@ -12,7 +14,6 @@ constexpr Duration kDelay = Duration::seconds(5);       // waiting for TCP to co
 constexpr Duration kRetry = Duration::seconds(1);       // RFC 1122 2.3.2.1: at most one a second
 constexpr Duration kTouch = Duration::seconds(1);       // how often use moves an entry in the list
 constexpr std::uint8_t kRequests = 3;
-constexpr MacAddress kEverybody{0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 bool is_host_mac(const MacAddress& mac) { return (mac[0] & 1) == 0 && mac != MacAddress{}; }
 
@@ -188,7 +189,7 @@ void Neighbours::request(Entry& entry, Instant now) {
   message.sender_mac = ours_;
   message.sender = own_.sender_for(entry.address);
   message.target = entry.address;
-  message.frame_destination = entry.state == State::PROBE ? entry.mac : kEverybody;
+  message.frame_destination = entry.state == State::PROBE ? entry.mac : ethernet::kBroadcast;
   ++entry.requests;
   entry.last_request = now;
   requests_.push(std::move(message));  // full: lost like a frame on the wire; asked again in 1 s

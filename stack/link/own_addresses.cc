@@ -2,6 +2,7 @@
 #include "stack/link/own_addresses.h"
 
 #include "stack/base/check.h"
+#include "stack/link/ethernet.h"
 
 namespace pollux {
 namespace {
@@ -11,7 +12,6 @@ constexpr Duration kProbeWait = Duration::seconds(1), kProbeMin = Duration::seco
                    kAnnounceInterval = Duration::seconds(2),
                    kDefendInterval = Duration::seconds(10);
 constexpr std::uint8_t kProbes = 3, kAnnouncements = 2;
-constexpr MacAddress kEverybody{0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 Duration up_to(Rng& rng, Duration most) {
   return Duration::ns(
@@ -90,7 +90,7 @@ ArpMessage OwnAddresses::message_of(const Own& own) const {
   message.sender_mac = ours_;
   if (own.phase != Phase::probing) message.sender = own.prefix.address;
   message.target = own.prefix.address;
-  message.frame_destination = kEverybody;
+  message.frame_destination = ethernet::kBroadcast;
   return message;
 }
 

@@ -25,6 +25,9 @@ class Tcp;
 }
 class UdpTable;
 
+// What shutdown() has ended, as bits: how + 1 is SHUT_RD's, SHUT_WR's, or both.
+inline constexpr std::uint8_t kShutReceive = 1, kShutSend = 2, kShutBoth = kShutReceive | kShutSend;
+
 // A datagram (UDP or ICMP echo) that a socket wants sent: the transport header is in the packet.
 struct DatagramOut {
   IpSend ip;

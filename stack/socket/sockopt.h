@@ -39,7 +39,8 @@ std::span<const Option> ipv6_level_options();    // IPPROTO_IPV6
 // What Linux asks CAP_NET_ADMIN for.
 bool is_privileged();  // Linux: capable(CAP_NET_ADMIN)
 
-// --- the two functions that most rows use
+// --- the functions that most rows use
+inline Result<int> get_zero(Socket&) { return 0; }
 template <SocketFlag kFlag>
 Result<int> get_flag(Socket& socket) {
   return socket.options().has(kFlag) ? 1 : 0;

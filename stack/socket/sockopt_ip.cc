@@ -11,7 +11,6 @@
 namespace pollux {
 namespace {
 
-constexpr int kDefaultTtl = 64;
 constexpr std::uint8_t kEcnMask = 3;
 constexpr int kMtuDiscoverMax = 5;  // IP_PMTUDISC_OMIT
 
@@ -54,7 +53,6 @@ Result<int> get_mtu(Socket& s) {
   return route->mtu;
 }
 
-Result<int> get_zero(Socket&) { return 0; }
 Result<void> set_transparent(Socket&, int value, Instant) {
   if (value != 0) return Errno::not_permitted;
   return {};

@@ -25,7 +25,6 @@ Result<int> get_protocol(Socket& s) { return s.socket_type().protocol; }
 Result<int> get_domain(Socket& s) { return s.socket_type().family; }
 Result<int> get_accept_conn(Socket& s) { return s.is_listening() ? 1 : 0; }
 Result<int> get_error(Socket& s) { return static_cast<int>(s.take_error()); }
-Result<int> get_zero(Socket&) { return 0; }
 Result<int> get_one(Socket&) { return 1; }
 Result<int> get_minus_one(Socket&) { return -1; }
 
@@ -177,7 +176,7 @@ constexpr int kOldReceiveTimeout = 20, kOldSendTimeout = 21;  // SO_RCVTIMEO_OLD
 constexpr int kNewReceiveTimeout = 66,
               kNewSendTimeout = 67;  // their _NEW forms: the same on 64 bits
 
-constexpr Option kOptions[] = {
+constexpr Option kSocketOptions[] = {
     {SOL_SOCKET, SO_DEBUG, get_zero, set_debug},
     {SOL_SOCKET, SO_REUSEADDR, get_flag<SocketFlag::reuse_address>,
      set_sharing<SocketFlag::reuse_address>},
@@ -221,6 +220,6 @@ constexpr Option kOptions[] = {
 
 }  // namespace
 
-std::span<const Option> socket_level_options() { return kOptions; }
+std::span<const Option> socket_level_options() { return kSocketOptions; }
 
 }  // namespace pollux

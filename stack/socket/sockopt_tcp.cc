@@ -248,7 +248,7 @@ Result<socklen_t> get_info(Socket& s, Option::Room room, Instant now) {
   return copy_object(to_linux(info), room);
 }
 
-constexpr Option kOptions[] = {
+constexpr Option kTcpOptions[] = {
     {IPPROTO_TCP, TCP_NODELAY, get_bool<&UserOptions::no_delay>, set_bool<&UserOptions::no_delay>},
     {IPPROTO_TCP, TCP_CORK, get_bool<&UserOptions::cork>, set_bool<&UserOptions::cork>},
     {IPPROTO_TCP, TCP_QUICKACK, get_bool<&UserOptions::quick_ack>,
@@ -270,6 +270,6 @@ constexpr Option kOptions[] = {
 
 }  // namespace
 
-std::span<const Option> tcp_level_options() { return kOptions; }
+std::span<const Option> tcp_level_options() { return kTcpOptions; }
 
 }  // namespace pollux

@@ -30,7 +30,7 @@ PollEvents TcpSocket::poll() {
 // 16.1, 16.17, 16.18, 16.19.
 PollEvents TcpSocket::poll_idle() const {
   const PollEvents ready = kWritable | kHup;
-  return (shut_ & 1) != 0 ? ready | kReceiveShut : ready;
+  return (shut_ & kShutReceive) != 0 ? ready | kReceiveShut : ready;
 }
 
 PollEvents TcpSocket::poll_connection(Connection& c) const {
@@ -52,11 +52,11 @@ PollEvents TcpSocket::poll_connection(Connection& c) const {
 }
 
 bool TcpSocket::is_receive_shut(const Connection& c) const {
-  return c.is_receive_shutdown() || (shut_ & 1) != 0;
+  return c.is_receive_shutdown() || (shut_ & kShutReceive) != 0;
 }
 
 bool TcpSocket::is_send_shut(const Connection& c) const {
-  return c.is_send_shutdown() || (shut_ & 2) != 0;
+  return c.is_send_shutdown() || (shut_ & kShutSend) != 0;
 }
 
 void TcpSocket::on_events(tcp::EventSet events) {

@@ -15,8 +15,6 @@ using tcp::StateSet;
 
 namespace {
 
-constexpr std::uint8_t kShutReceive = 1;
-constexpr std::uint8_t kShutSend = 2;
 constexpr StateSet kHandshake = State::SYN_SENT | State::SYN_RECEIVED;
 // Gone from Linux's struct sock: tcp_sock says CLOSE in TIME-WAIT too.
 constexpr StateSet kOver = State::CLOSED | State::TIME_WAIT;

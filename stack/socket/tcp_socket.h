@@ -117,7 +117,7 @@ class TcpSocket final : public Socket {
   bool is_bound_anew_ = false;  // bind after the connection had ended
   bool is_port_fixed_ = false;  // bind named the port; Linux: SOCK_BINDPORT_LOCK
   bool lingers_ = false;        // on_last_close waits for the FIN's acknowledgment
-  // Bit 0 receive, bit 1 send: what shutdown said before connect or listen; it stays in force and
+  // kShutReceive, kShutSend: what shutdown said before connect or listen; it stays in force and
   // is inherited by accepted sockets. Linux: sk_shutdown.
   std::uint8_t shut_ = 0;
   Errno error_{};                // pending, 0: none; a connection keeps its own

@@ -19,7 +19,7 @@ Result<std::size_t> TcpSocket::send(const SendMessage& message, Instant now) {
     return error == Errno{} ? Errno::pipe : error;
   }
   const bool is_opening = (State::SYN_SENT | State::SYN_RECEIVED).has(c->status());
-  if ((shut_ & 2) != 0 && !is_opening && c->pending_error() == Errno{}) return Errno::pipe;
+  if ((shut_ & kShutSend) != 0 && !is_opening && c->pending_error() == Errno{}) return Errno::pipe;
   const bool oob = (message.flags & MSG_OOB) != 0;
   const bool more = (message.flags & MSG_MORE) != 0;
   std::size_t total = 0;
@@ -51,7 +51,7 @@ Result<std::size_t> TcpSocket::receive(ReceiveMessage& message, Instant now) {
   if (listener()) return Errno::not_connected;
   const Errno error = take_error();
   if (error != Errno{}) return error;
-  if ((shut_ & 1) != 0) return std::size_t{0};
+  if ((shut_ & kShutReceive) != 0) return std::size_t{0};
   return Errno::not_connected;
 }
 
@@ -80,7 +80,7 @@ Result<std::size_t> TcpSocket::receive_into(Connection& c, ReceiveMessage& messa
     if (c.readable_octets() == 0 || c.is_at_mark()) break;
   } while (index < message.vector.size());
   after_call(c, now);
-  if (error == Errno::again && (shut_ & 1) != 0 && !flags.oob) return total;
+  if (error == Errno::again && (shut_ & kShutReceive) != 0 && !flags.oob) return total;
   if (total == 0 && error != Errno{}) return error;
   if (takes_urgent) message.out_flags |= total != 0 ? MSG_OOB : MSG_OOB | MSG_TRUNC;
   return total;

@@ -10,13 +10,6 @@
 #include "stack/socket/pools.h"
 
 namespace pollux {
-namespace {
-
-constexpr std::uint8_t kShutReceive = 1;
-constexpr std::uint8_t kShutSend = 2;
-constexpr std::uint8_t kShutBoth = kShutReceive | kShutSend;
-
-}  // namespace
 
 UdpSocket::UdpSocket(World& world, const SocketType& type) : Socket(world, type) {}
 

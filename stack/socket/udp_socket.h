@@ -101,7 +101,7 @@ class UdpSocket final : public Socket, public UdpEndpoint {
   std::uint32_t send_buffer_ = kDefaultBuffer;
   std::uint32_t receive_buffer_ = kDefaultBuffer;
   std::uint32_t receive_low_water_ = 1;
-  std::uint8_t shut_ = 0;  // bit 0 receive, bit 1 send
+  std::uint8_t shut_ = 0;  // kShutReceive, kShutSend
   bool is_port_fixed_ = false;
   bool has_napi_id_ = false;
   std::uint8_t error_count_ = 0;

@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::size_t kMaxLength = 0xffff;
 constexpr std::uint32_t kIpHeaderSize = 20;
-constexpr std::uint8_t kDefaultTtl = 64;
 
 // Walks the octets of an iovec from the front.
 class VectorReader {
@@ -189,7 +188,7 @@ Result<void> UdpSocket::append(Outgoing& out, const SendMessage& message) {
   RETURN_IF_ERROR(check_size(out.route, (packet ? packet.size() : 0u) + message.length));
   if (!packet) {
     if (const Errno error = take_error(); error != Errno{}) return error;
-    if ((shut_ & 2) != 0) return Errno::pipe;
+    if ((shut_ & kShutSend) != 0) return Errno::pipe;
   }
   VectorReader reader(message.vector);
   std::size_t left = message.length;
@@ -219,7 +218,7 @@ Result<std::size_t> UdpSocket::receive(ReceiveMessage& message, Instant) {
   if (queue_.empty()) {
     message.control = {};
     // Linux ends a wait, but not a call that does not wait, with 0.
-    const bool is_over = (shut_ & 1) != 0 && (message.flags & MSG_DONTWAIT) == 0;
+    const bool is_over = (shut_ & kShutReceive) != 0 && (message.flags & MSG_DONTWAIT) == 0;
     if (is_over) return std::size_t{0};
     return Errno::again;
   }

@@ -9,7 +9,6 @@ namespace pollux::tcp {
 namespace {
 constexpr StateSet kSends =
     State::ESTABLISHED | State::CLOSE_WAIT | State::FIN_WAIT_1 | State::CLOSING | State::LAST_ACK;
-constexpr StateSet kSynchronizing = State::SYN_SENT | State::SYN_RECEIVED;
 constexpr std::uint32_t kSackHeader = 4;  // two NOPs, kind, length
 constexpr std::uint32_t kSackBlock = 8;
 }  // namespace

@@ -33,6 +33,8 @@ class StateSet {
 };
 constexpr StateSet operator|(State a, State b) { return StateSet(a) | StateSet(b); }
 
+inline constexpr StateSet kSynchronizing = State::SYN_SENT | State::SYN_RECEIVED;
+
 const char* to_string(State state);  // "ESTABLISHED"
 
 }  // namespace pollux::tcp

@@ -7,7 +7,6 @@
 
 namespace pollux::tcp {
 namespace {
-constexpr StateSet kSynchronizing = State::SYN_SENT | State::SYN_RECEIVED;
 constexpr StateSet kKeptAlive = State::ESTABLISHED | State::CLOSE_WAIT | State::FIN_WAIT_1 |
                                 State::FIN_WAIT_2 | State::CLOSING | State::LAST_ACK;
 }  // namespace

@@ -4,7 +4,8 @@
 namespace pollux::wire {
 namespace {
 
-constexpr std::uint8_t kEnd = 0, kNop = 1, kLooseSourceRoute = 131, kStrictSourceRoute = 137;
+constexpr std::uint8_t kEndOfList = 0, kNoOperation = 1, kLooseSourceRoute = 131,
+                       kStrictSourceRoute = 137;
 
 }  // namespace
 
@@ -12,8 +13,8 @@ IpOptions check_ip_options(ConstBytes octets) {
   IpOptions found = IpOptions::harmless;
   while (!octets.empty()) {
     const auto kind = static_cast<std::uint8_t>(octets[0]);
-    if (kind == kEnd) break;
-    if (kind == kNop) {
+    if (kind == kEndOfList) break;
+    if (kind == kNoOperation) {
       octets = octets.subspan(1);
       continue;
     }
