@@ -17,6 +17,10 @@
 
 namespace pollux::testing_support {
 
+inline constexpr std::uint32_t kEdgeIn = std::uint32_t{EPOLLIN} | EPOLLET;
+// A lost wake-up shows as a wait of this length.
+inline constexpr Duration kLong = Duration::seconds(30);
+
 // A socket as epoll sees one: what it is ready for is set by the test. Owned by the test, which
 // must drop its references (close()) before it goes.
 class FakeFile : public File {

@@ -230,6 +230,11 @@ inline TcpOptions all_options() {
           .has_timestamps = true,
           .ts_val = 1};
 }
+inline Peer::Setup plain(std::uint16_t mss = 1000) {
+  Peer::Setup setup;
+  setup.syn = {.mss = mss};
+  return setup;
+}
 inline TcpOptions sack_only() { return {.mss = 1460, .sack_permitted = true}; }
 
 }  // namespace pollux::testing_support

@@ -9,11 +9,11 @@ namespace pollux {
 namespace {
 
 constexpr Duration kTakeover = Duration::ms(1);
-constexpr Duration kSuspension = Duration::ms(100);
+constexpr Duration kLongSuspension = Duration::ms(100);
 
 class SoftirqTest : public testing_support::NapiWorld {
  protected:
-  SoftirqTest() : NapiWorld({.irq_suspend_timeout = kSuspension.to_ns()}) {
+  SoftirqTest() : NapiWorld({.irq_suspend_timeout = kLongSuspension.to_ns()}) {
     context.poll(kOnly, 64);
   }
   void TearDown() override {
@@ -43,7 +43,7 @@ TEST_F(SoftirqTest, takes_over_when_nobody_has_polled_for_long) {
 TEST_F(SoftirqTest, epoll_13_12_13_13_stays_out_until_the_suspension_is_over) {
   context.suspend_irqs(kOnly);
   start();
-  clock.advance(kSuspension - Duration::us(1));
+  clock.advance(kLongSuspension - Duration::us(1));
   let_it_look();
   EXPECT_EQ(softirq_polls(), 0u);
   clock.advance(Duration::us(1));

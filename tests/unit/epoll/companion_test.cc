@@ -13,8 +13,7 @@ namespace {
 using testing_support::EpollTest;
 using testing_support::Event;
 using testing_support::FakeFile;
-
-constexpr std::uint32_t kEdgeIn = std::uint32_t{EPOLLIN} | EPOLLET;
+using testing_support::kEdgeIn;
 
 // A descriptor of the kernel's and the KernelFile that stands for it.
 class Kernel {

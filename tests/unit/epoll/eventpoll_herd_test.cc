@@ -14,7 +14,6 @@ namespace {
 using namespace testing_support;
 
 constexpr std::uint64_t kStop = 1000;
-constexpr Duration kLong = Duration::seconds(30);  // a lost wake-up shows as a wait of this length
 
 // Several sets that watch one file, several threads in each: they serve and wait again.
 class Herd {
@@ -90,16 +89,15 @@ class HerdTest : public EpollTest {
   }
 };
 
-constexpr std::uint32_t kEdgeIn = std::uint32_t{EPOLLIN} | EPOLLET;
 constexpr std::uint32_t kExclusiveIn = std::uint32_t{EPOLLIN} | EPOLLEXCLUSIVE;
-constexpr int kRounds = 200;
+constexpr int kHerdRounds = 200;
 
 // 7.1: of several sleepers one is woken, and nobody else even looks.
 TEST_F(HerdTest, epoll_7_1_one_edge_wakes_one_thread) {
   const std::vector<EventPoll*> sets = some_sets(1);
   Herd herd(sets, 4);
   Herd::add(*sets[0], herd.file, kEdgeIn, 1);
-  for (int i = 0; i < kRounds; ++i) {
+  for (int i = 0; i < kHerdRounds; ++i) {
     herd.settle();
     herd.wakes();
     herd.file.data_arrives();
@@ -114,7 +112,7 @@ TEST_F(HerdTest, epoll_7_6_an_edge_wakes_one_thread_of_every_ordinary_set) {
   const std::vector<EventPoll*> sets = some_sets(3);
   Herd herd(sets, 2);
   for (EventPoll* set : sets) Herd::add(*set, herd.file, kEdgeIn, 1);
-  for (int i = 0; i < kRounds; ++i) {
+  for (int i = 0; i < kHerdRounds; ++i) {
     herd.settle();
     herd.wakes();
     herd.file.data_arrives();
@@ -130,7 +128,7 @@ TEST_F(HerdTest, epoll_7_20_to_7_27_which_exclusive_sets_are_woken) {
   Herd herd(sets, 2);
   for (EventPoll* set : sets) Herd::add(*set, herd.file, kExclusiveIn | EPOLLET, 1);
   Rng rng(Seeds(1).first);
-  for (int i = 0; i < kRounds; ++i) {
+  for (int i = 0; i < kHerdRounds; ++i) {
     herd.settle();
     herd.wakes();
     herd.returned();
@@ -154,7 +152,7 @@ TEST_F(HerdTest, epoll_7_22_no_exclusive_event_is_lost_among_busy_sets) {
     const std::vector<EventPoll*> sets = some_sets(3);
     Herd herd(sets, 2);
     for (EventPoll* set : sets) Herd::add(*set, herd.file, kExclusiveIn | how, 1);
-    for (int i = 0; i < kRounds; ++i) {
+    for (int i = 0; i < kHerdRounds; ++i) {
       std::thread other([&] { herd.file.data_arrives(); });
       herd.file.data_arrives();
       other.join();

@@ -19,8 +19,6 @@ namespace {
 
 using namespace testing_support;
 
-constexpr Duration kLong = Duration::seconds(30);  // a lost wake-up shows as a wait of this length
-
 constexpr std::size_t kSets = 3, kOuter = kSets - 1;  // the last one watches the others
 constexpr int kBriefSet = 100;  // from here on: sets that an owner makes and closes itself
 constexpr std::size_t kOwners = 2, kNetworks = 2, kWaiters = 4;

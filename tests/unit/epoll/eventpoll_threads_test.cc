@@ -18,10 +18,9 @@ namespace {
 
 using testing_support::EpollTest;
 using testing_support::FakeFile;
+using testing_support::kEdgeIn;
+using testing_support::kLong;
 using testing_support::RealPollContext;
-
-constexpr std::uint32_t kEdgeIn = std::uint32_t{EPOLLIN} | EPOLLET;
-constexpr Duration kLong = Duration::seconds(30);  // a lost wake-up shows as a wait of this length
 
 int wait_really(EventPoll& set, std::span<epoll_event> out, Duration timeout) {
   RealPollContext real;

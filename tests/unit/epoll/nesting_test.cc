@@ -6,8 +6,7 @@ namespace {
 
 using testing_support::EpollTest;
 using testing_support::FakeFile;
-
-constexpr std::uint32_t kEdgeIn = std::uint32_t{EPOLLIN} | EPOLLET;
+using testing_support::kEdgeIn;
 
 class NestingTest : public EpollTest {
  protected:

@@ -8,9 +8,9 @@ using testing_support::EpollTest;
 using testing_support::Event;
 using testing_support::FakeFile;
 using testing_support::FakePollContext;
+using testing_support::kEdgeIn;
 
 constexpr std::uint32_t kLevelIn = EPOLLIN;
-constexpr std::uint32_t kEdgeIn = std::uint32_t{EPOLLIN} | EPOLLET;
 constexpr std::uint32_t kEdgeOut = std::uint32_t{EPOLLOUT} | EPOLLET;
 constexpr std::uint32_t kOnceIn = EPOLLIN | EPOLLONESHOT;
 

@@ -9,8 +9,8 @@ namespace {
 
 using testing_support::EpollTest;
 using testing_support::FakeFile;
+using testing_support::kEdgeIn;
 
-constexpr std::uint32_t kEdgeIn = std::uint32_t{EPOLLIN} | EPOLLET;
 constexpr std::uint32_t kExclusiveIn = EPOLLIN | EPOLLEXCLUSIVE;
 constexpr std::uint32_t kExclusiveOut = EPOLLOUT | EPOLLEXCLUSIVE;
 

@@ -8,7 +8,7 @@
 namespace pollux {
 namespace {
 
-const IpAddress kPeer = IpAddress::v4(198, 18, 0, 2);
+const IpAddress kOnePeer = IpAddress::v4(198, 18, 0, 2);
 
 class IcmpRateLimitTest : public ::testing::Test {
  protected:
@@ -25,7 +25,7 @@ TEST_F(IcmpRateLimitTest, burst_is_random_between_once_and_twice) {
   std::set<unsigned> seen;
   for (int i = 0; i < 100; ++i) {
     IcmpRateLimit limit({}, rng);
-    const unsigned allowed = burst(limit, kPeer);
+    const unsigned allowed = burst(limit, kOnePeer);
     EXPECT_GE(allowed, 6u);
     EXPECT_LE(allowed, 12u);
     seen.insert(allowed);
@@ -35,11 +35,11 @@ TEST_F(IcmpRateLimitTest, burst_is_random_between_once_and_twice) {
 
 TEST_F(IcmpRateLimitTest, pace_is_one_a_second_on_average) {
   IcmpRateLimit limit({}, rng);
-  burst(limit, kPeer);
+  burst(limit, kOnePeer);
   unsigned allowed = 0;
   for (int i = 0; i < 100000; ++i) {
     now = now + Duration::ms(10);
-    allowed += limit.allow(kPeer, now);
+    allowed += limit.allow(kOnePeer, now);
   }
   EXPECT_GT(allowed, 600u);  // 1,000 s, at 0.5 to 1.5 s each
   EXPECT_LT(allowed, 2100u);
@@ -48,9 +48,9 @@ TEST_F(IcmpRateLimitTest, pace_is_one_a_second_on_average) {
 TEST_F(IcmpRateLimitTest, quiet_time_fills_it_to_its_size_only) {
   IcmpRateLimit limit({}, rng);
   for (int i = 0; i < 20; ++i) {
-    burst(limit, kPeer);
+    burst(limit, kOnePeer);
     now = now + Duration::seconds(3600);
-    const unsigned allowed = burst(limit, kPeer);
+    const unsigned allowed = burst(limit, kOnePeer);
     EXPECT_GE(allowed, 6u);
     EXPECT_LE(allowed, 12u);
   }
@@ -69,7 +69,7 @@ TEST_F(IcmpRateLimitTest, who_shares_a_bucket_depends_on_the_key) {
   const IpAddress other = IpAddress::v4(198, 18, 0, 3);
   for (int i = 0; i < 3000; ++i) {
     IcmpRateLimit limit({.buckets = 64}, rng);
-    burst(limit, kPeer);
+    burst(limit, kOnePeer);
     shared += !limit.allow(other, now);
   }
   EXPECT_GT(shared, 10u);

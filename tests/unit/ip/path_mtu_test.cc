@@ -6,7 +6,7 @@
 namespace pollux {
 namespace {
 
-const IpAddress kPeer = IpAddress::v4(198, 18, 0, 2);
+const IpAddress kDestination = IpAddress::v4(198, 18, 0, 2);
 
 class PathMtuTest : public ::testing::Test {
  protected:
@@ -15,31 +15,34 @@ class PathMtuTest : public ::testing::Test {
   Instant now = Instant::from_ns(0) + Duration::seconds(1000);
 };
 
-TEST_F(PathMtuTest, unknown_is_the_routes) { EXPECT_EQ(cache.lookup(kPeer, 1500, now), 1500); }
+TEST_F(PathMtuTest, unknown_is_the_routes) {
+  EXPECT_EQ(cache.lookup(kDestination, 1500, now), 1500);
+}
 
 TEST_F(PathMtuTest, a_report_lowers_and_never_raises) {  // 1191-3a
-  EXPECT_EQ(cache.report(kPeer, {1400, 1500, 1500}, now), 1400);
-  EXPECT_EQ(cache.lookup(kPeer, 1500, now), 1400);
-  EXPECT_EQ(cache.report(kPeer, {1450, 1500, 1500}, now), 1400);
-  EXPECT_EQ(cache.report(kPeer, {1600, 1700, 1500}, now), 1400);
-  EXPECT_EQ(cache.report(kPeer, {1300, 1400, 1500}, now), 1300);
-  EXPECT_EQ(cache.lookup(kPeer, 1200, now), 1200) << "never more than the route's";
+  EXPECT_EQ(cache.report(kDestination, {1400, 1500, 1500}, now), 1400);
+  EXPECT_EQ(cache.lookup(kDestination, 1500, now), 1400);
+  EXPECT_EQ(cache.report(kDestination, {1450, 1500, 1500}, now), 1400);
+  EXPECT_EQ(cache.report(kDestination, {1600, 1700, 1500}, now), 1400);
+  EXPECT_EQ(cache.report(kDestination, {1300, 1400, 1500}, now), 1300);
+  EXPECT_EQ(cache.lookup(kDestination, 1200, now), 1200) << "never more than the route's";
   EXPECT_EQ(cache.lookup(IpAddress::v4(198, 18, 0, 3), 1500, now), 1500);
 }
 
 TEST_F(PathMtuTest, the_floor_is_552) {
   constexpr std::uint16_t kTiny[] = {1, 68, 551};
   for (const std::uint16_t mtu : kTiny) {
-    EXPECT_EQ(cache.report(kPeer, {mtu, 1500, 1500}, now), 552);
-    cache.forget(kPeer);
+    EXPECT_EQ(cache.report(kDestination, {mtu, 1500, 1500}, now), 552);
+    cache.forget(kDestination);
   }
-  EXPECT_EQ(cache.report(kPeer, {100, 400, 400}, now), 400) << "of a link that is smaller itself";
+  EXPECT_EQ(cache.report(kDestination, {100, 400, 400}, now), 400)
+      << "of a link that is smaller itself";
 }
 
 TEST_F(PathMtuTest, old_routers_and_plateaus) {  // 1191-3b
-  EXPECT_EQ(cache.report(kPeer, {0, 1500, 1500}, now), 1492);
-  EXPECT_EQ(cache.report(kPeer, {0, 1492, 1500}, now), 1006);
-  EXPECT_EQ(cache.report(kPeer, {0, 1006, 1500}, now), 552);
+  EXPECT_EQ(cache.report(kDestination, {0, 1500, 1500}, now), 1492);
+  EXPECT_EQ(cache.report(kDestination, {0, 1492, 1500}, now), 1006);
+  EXPECT_EQ(cache.report(kDestination, {0, 1006, 1500}, now), 552);
   EXPECT_EQ(plateau_below(65535), 32000);
   EXPECT_EQ(plateau_below(297), 296);
   EXPECT_EQ(plateau_below(296), 68);
@@ -47,10 +50,10 @@ TEST_F(PathMtuTest, old_routers_and_plateaus) {  // 1191-3b
 }
 
 TEST_F(PathMtuTest, estimates_age_after_ten_minutes) {  // 1191-6.3
-  cache.report(kPeer, {1400, 1500, 1500}, now);
-  EXPECT_EQ(cache.lookup(kPeer, 1500, now + Duration::seconds(599)), 1400);
-  EXPECT_EQ(cache.lookup(kPeer, 1500, now + Duration::seconds(600)), 1500);
-  EXPECT_EQ(cache.report(kPeer, {1450, 1500, 1500}, now + Duration::seconds(601)), 1450);
+  cache.report(kDestination, {1400, 1500, 1500}, now);
+  EXPECT_EQ(cache.lookup(kDestination, 1500, now + Duration::seconds(599)), 1400);
+  EXPECT_EQ(cache.lookup(kDestination, 1500, now + Duration::seconds(600)), 1500);
+  EXPECT_EQ(cache.report(kDestination, {1450, 1500, 1500}, now + Duration::seconds(601)), 1450);
 }
 
 TEST_F(PathMtuTest, bounded_and_the_oldest_gives_way) {

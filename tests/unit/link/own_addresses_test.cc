@@ -6,7 +6,7 @@
 namespace pollux {
 namespace {
 
-constexpr MacAddress kOurs{2, 0, 0, 0, 0, 1}, kOther{2, 0, 0, 0, 0, 9};
+constexpr MacAddress kOwner{2, 0, 0, 0, 0, 1}, kOther{2, 0, 0, 0, 0, 9};
 const Prefix kAddress{IpAddress::v4(198, 18, 0, 1), 24};
 
 class OwnAddressesTest : public ::testing::Test {
@@ -25,7 +25,7 @@ class OwnAddressesTest : public ::testing::Test {
   }
 
   Rng rng{1};
-  OwnAddresses own{kOurs, rng};
+  OwnAddresses own{kOwner, rng};
   Instant now = Instant::from_ns(0) + Duration::seconds(100);
 };
 
@@ -89,7 +89,7 @@ TEST_F(OwnAddressesTest, answer_to_a_probe_means_the_address_is_lost) {
 
 TEST_F(OwnAddressesTest, simultaneous_probe_means_the_address_is_lost) {
   own.add(kAddress, Claim::probe, now);
-  EXPECT_FALSE(own.check_conflict(from(kOurs, IpAddress::any_v4(), kAddress.address), now));
+  EXPECT_FALSE(own.check_conflict(from(kOwner, IpAddress::any_v4(), kAddress.address), now));
   EXPECT_TRUE(own.check_conflict(from(kOther, IpAddress::any_v4(), kAddress.address), now));
   EXPECT_FALSE(own.owns(kAddress.address));
 }
@@ -111,7 +111,7 @@ TEST_F(OwnAddressesTest, defends_once_in_ten_seconds) {  // RFC 5227 2.4 b
 
 TEST_F(OwnAddressesTest, our_own_frames_are_no_conflict) {
   own.add(kAddress, Claim::silent, now);
-  EXPECT_FALSE(own.check_conflict(from(kOurs, kAddress.address, kAddress.address), now));
+  EXPECT_FALSE(own.check_conflict(from(kOwner, kAddress.address, kAddress.address), now));
 }
 
 TEST_F(OwnAddressesTest, a_probe_of_another_for_what_we_own_is_only_a_question) {

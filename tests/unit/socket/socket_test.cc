@@ -6,7 +6,7 @@
 namespace pollux {
 namespace {
 
-struct Row {
+struct Kind {
   int family, type, protocol;
   int error;
 };
@@ -14,7 +14,7 @@ struct Row {
 class SocketTest : public testing_support::SocketWorld {};
 
 TEST_F(SocketTest, families_types_and_protocols) {
-  const Row rows[] = {
+  const Kind kinds[] = {
       {AF_INET, SOCK_STREAM, 0, 0},
       {AF_INET, SOCK_STREAM, IPPROTO_TCP, 0},
       {AF_INET6, SOCK_STREAM, 0, 0},
@@ -34,10 +34,10 @@ TEST_F(SocketTest, families_types_and_protocols) {
       {AF_INET, SOCK_DGRAM, IPPROTO_TCP, EPROTONOSUPPORT},
       {AF_INET6, SOCK_DGRAM, IPPROTO_ICMP, EPROTONOSUPPORT},
   };
-  for (const Row& row : rows) {
-    const Result<Socket*> made = create_socket(world(), {row.family, row.type, row.protocol});
-    EXPECT_EQ(made.ok() ? 0 : static_cast<int>(made.error()), row.error)
-        << row.family << ' ' << row.type << ' ' << row.protocol;
+  for (const Kind& kind : kinds) {
+    const Result<Socket*> made = create_socket(world(), {kind.family, kind.type, kind.protocol});
+    EXPECT_EQ(made.ok() ? 0 : static_cast<int>(made.error()), kind.error)
+        << kind.family << ' ' << kind.type << ' ' << kind.protocol;
     if (made.ok()) (*made)->put();
   }
 }

@@ -1,6 +1,6 @@
 // tcp_poll_test.cc - epoll-behaviours 16 and 17, line by line: what a stream is ready for, who
 // hears.
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 
 #include "tests/support/socket_world.h"
 

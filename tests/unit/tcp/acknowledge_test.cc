@@ -7,14 +7,15 @@ namespace {
 
 constexpr std::uint32_t kMss = 1000;
 
-Peer::Setup plain() {
+// Room for many segments.
+Peer::Setup bulk() {
   Peer::Setup setup;
   setup.syn = {.mss = kMss};
   setup.options.send_buffer = 1 << 20;
   return setup;
 }
-Peer::Setup with_sack() {
-  Peer::Setup setup = plain();
+Peer::Setup bulk_with_sack() {
+  Peer::Setup setup = bulk();
   setup.syn.sack_permitted = true;
   return setup;
 }
@@ -36,13 +37,13 @@ Seg sack(const Peer& peer, std::uint32_t ack, std::uint32_t left, std::uint32_t 
 }
 
 TEST(Acknowledge, first_burst_is_ten_segments) {  // 6928-2, MUST-19
-  auto peer = in_flight(plain());
+  auto peer = in_flight(bulk());
   peer->sends({.ack = segment(*peer, 1)});
   EXPECT_EQ(peer->drain().size(), 2u);  // slow start: one left, one more allowed
 }
 
 TEST(Acknowledge, third_duplicate_ack_sends_again) {  // 5681-3.2, RFC 3042
-  auto peer = in_flight(plain());
+  auto peer = in_flight(bulk());
   peer->sends({.ack = segment(*peer, 0)});
   peer->expects({.seq = segment(*peer, 10), .len = kMss});  // limited transmit
   peer->expects_nothing();
@@ -56,7 +57,7 @@ TEST(Acknowledge, third_duplicate_ack_sends_again) {  // 5681-3.2, RFC 3042
 }
 
 TEST(Acknowledge, what_is_no_duplicate) {  // 5681-2: text, another window
-  auto peer = in_flight(plain());
+  auto peer = in_flight(bulk());
   for (std::uint32_t i = 0; i < 5; ++i) {
     peer->sends({.ack = segment(*peer, 0), .wnd = 60'000 + i});
     peer->sends({.ack = segment(*peer, 0), .text = "x"});
@@ -66,7 +67,7 @@ TEST(Acknowledge, what_is_no_duplicate) {  // 5681-2: text, another window
 }
 
 TEST(Acknowledge, partial_acks_send_the_next_hole) {  // 6582-3.2: two losses in one window
-  auto peer = in_flight(plain());
+  auto peer = in_flight(bulk());
   for (int i = 0; i < 8; ++i) peer->sends({.ack = segment(*peer, 0)});
   peer->drain();
   peer->sends({.ack = segment(*peer, 4)});
@@ -79,7 +80,7 @@ TEST(Acknowledge, partial_acks_send_the_next_hole) {  // 6582-3.2: two losses in
 }
 
 TEST(Acknowledge, duplicates_never_inflate_beyond_the_flight) {  // faults V18
-  auto peer = in_flight(plain());
+  auto peer = in_flight(bulk());
   std::size_t sent = 0;
   for (int i = 0; i < 200; ++i) {
     peer->sends({.ack = segment(*peer, 0)});
@@ -89,7 +90,7 @@ TEST(Acknowledge, duplicates_never_inflate_beyond_the_flight) {  // faults V18
 }
 
 TEST(Acknowledge, sack_recovery_fills_holes_before_new_text) {  // 6675-5
-  auto peer = in_flight(with_sack());
+  auto peer = in_flight(bulk_with_sack());
   peer->sends(sack(*peer, 0, 1, 2));
   peer->sends(sack(*peer, 0, 3, 4));
   peer->drain();
@@ -111,7 +112,7 @@ TEST(Acknowledge, sack_recovery_fills_holes_before_new_text) {  // 6675-5
 }
 
 TEST(Acknowledge, what_was_sacked_is_not_sent_again) {
-  auto peer = in_flight(with_sack());
+  auto peer = in_flight(bulk_with_sack());
   peer->sends(sack(*peer, 0, 1, 10));
   std::vector<Segment> out = peer->drain();
   ASSERT_FALSE(out.empty());
@@ -120,7 +121,7 @@ TEST(Acknowledge, what_was_sacked_is_not_sent_again) {
 }
 
 TEST(Acknowledge, absurd_blocks_are_ignored) {  // 2018-x
-  auto peer = in_flight(with_sack());
+  auto peer = in_flight(bulk_with_sack());
   for (const auto& [left, right] : {std::pair{5u, 5u}, {6u, 5u}, {5u, 50u}, {0xfff00000u, 2u}}) {
     peer->sends(sack(*peer, 0, left, right));
   }
@@ -130,7 +131,7 @@ TEST(Acknowledge, absurd_blocks_are_ignored) {  // 2018-x
 
 // On the circle left < right =< SND.MAX holds for a block that lies far away.
 TEST(Acknowledge, block_from_the_far_side_of_the_circle_is_ignored) {
-  auto peer = in_flight(with_sack());
+  auto peer = in_flight(bulk_with_sack());
   TcpOptions options;
   options.sack_count = 1;
   options.sack[0] = {peer->iss + 0x43000000u, peer->iss + 0xb3000000u};
@@ -139,7 +140,7 @@ TEST(Acknowledge, block_from_the_far_side_of_the_circle_is_ignored) {
 }
 
 TEST(Acknowledge, text_written_during_recovery_leaves_if_there_is_room) {
-  auto peer = in_flight(with_sack(), 10, 10);
+  auto peer = in_flight(bulk_with_sack(), 10, 10);
   peer->sends(sack(*peer, 0, 1, 10));
   peer->expects({.seq = segment(*peer, 0), .len = kMss});
   peer->expects_nothing();
@@ -148,7 +149,7 @@ TEST(Acknowledge, text_written_during_recovery_leaves_if_there_is_room) {
 }
 
 TEST(Acknowledge, timer_runs_when_a_window_opens_over_a_probe) {
-  auto peer = established(with_sack());
+  auto peer = established(bulk_with_sack());
   peer->peer_wnd = 0;
   peer->acks();
   peer->writes("x");
@@ -161,7 +162,7 @@ TEST(Acknowledge, timer_runs_when_a_window_opens_over_a_probe) {
 }
 
 TEST(Acknowledge, reneging_peer_gets_everything_after_the_timeout) {  // 2018-8
-  auto peer = in_flight(with_sack(), 10, 10);
+  auto peer = in_flight(bulk_with_sack(), 10, 10);
   peer->sends(sack(*peer, 0, 1, 10));
   peer->drain();
   peer->step();
@@ -179,7 +180,7 @@ TEST(Acknowledge, reneging_peer_gets_everything_after_the_timeout) {  // 2018-8
 }
 
 TEST(Acknowledge, adversarial_sacks_cost_little) {  // faults V8: MSS 48, a million ACKs
-  Peer::Setup setup = with_sack();
+  Peer::Setup setup = bulk_with_sack();
   setup.syn.mss = 8;
   auto peer = established(setup);
   peer->writes(std::string(4000, 'x'));
@@ -201,7 +202,7 @@ TEST(Acknowledge, adversarial_sacks_cost_little) {  // faults V8: MSS 48, a mill
 }
 
 TEST(Acknowledge, no_growth_when_the_program_is_the_limit) {  // 2861/7661
-  auto peer = established(plain());
+  auto peer = established(bulk());
   for (int i = 0; i < 100; ++i) {
     peer->writes(std::string(kMss, 'x'));
     peer->drain();
@@ -211,7 +212,7 @@ TEST(Acknowledge, no_growth_when_the_program_is_the_limit) {  // 2861/7661
 }
 
 TEST(Acknowledge, window_shrunk_by_the_peer) {  // MUST-34, SHLD-15
-  auto peer = in_flight(plain());
+  auto peer = in_flight(bulk());
   peer->sends({.ack = segment(*peer, 1), .wnd = 2000});
   peer->expects_nothing();
   peer->sends({.ack = segment(*peer, 10), .wnd = 2000});
@@ -219,14 +220,14 @@ TEST(Acknowledge, window_shrunk_by_the_peer) {  // MUST-34, SHLD-15
 }
 
 TEST(Acknowledge, large_windows_are_unsigned) {  // MUST-1, REC-1
-  auto peer = established(plain());
+  auto peer = established(bulk());
   peer->writes(std::string(200 * kMss, 'x'));
   for (int i = 0; i < 20; ++i) peer->drain(), peer->acks();
   EXPECT_GE(peer->rcv_nxt - peer->iss, 60'000);
 }
 
 TEST(Acknowledge, rtt_from_timestamps_after_a_retransmission) {  // 6298-3
-  Peer::Setup setup = plain();
+  Peer::Setup setup = bulk();
   setup.syn = all_options();
   auto peer = established(setup);
   peer->writes("x");

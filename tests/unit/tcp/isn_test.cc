@@ -14,7 +14,7 @@ namespace {
 constexpr HashKey kKey = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 constexpr HashKey kOtherKey = {16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1};
 
-FourTuple tuple_of(std::uint32_t n) {
+FourTuple nth_tuple(std::uint32_t n) {
   return {.local = {.address = IpAddress::v4(198, 18, 0, 2), .port = 80},
           .remote = {.address = IpAddress::v4(0xc6120000u + n / 50000),
                      .port = static_cast<std::uint16_t>(1024 + n % 50000)}};
@@ -22,7 +22,7 @@ FourTuple tuple_of(std::uint32_t n) {
 
 // MUST-8.
 TEST(Isn, must_8_grows_by_one_every_4_us_for_one_tuple) {
-  const FourTuple tuple = tuple_of(7);
+  const FourTuple tuple = nth_tuple(7);
   const SeqNum first = initial_sequence_number(tuple, kKey, Instant::from_ns(0));
   for (const std::int64_t us : {4, 400, 4'000'000, 400'000'000}) {
     const SeqNum then = initial_sequence_number(tuple, kKey, Instant() + Duration::us(us));
@@ -31,7 +31,7 @@ TEST(Isn, must_8_grows_by_one_every_4_us_for_one_tuple) {
 }
 
 TEST(Isn, goes_round_the_circle_with_the_clock) {
-  const FourTuple tuple = tuple_of(7);
+  const FourTuple tuple = nth_tuple(7);
   const Duration circle = Duration::us(4) * (std::int64_t{1} << 32);
   EXPECT_EQ(initial_sequence_number(tuple, kKey, Instant()),
             initial_sequence_number(tuple, kKey, Instant() + circle));
@@ -41,14 +41,14 @@ TEST(Isn, goes_round_the_circle_with_the_clock) {
 TEST(Isn, must_9_another_secret_gives_another_number) {
   int same = 0;
   for (std::uint32_t n = 0; n < 1000; ++n) {
-    same += initial_sequence_number(tuple_of(n), kKey, Instant()) ==
-            initial_sequence_number(tuple_of(n), kOtherKey, Instant());
+    same += initial_sequence_number(nth_tuple(n), kKey, Instant()) ==
+            initial_sequence_number(nth_tuple(n), kOtherKey, Instant());
   }
   EXPECT_LE(same, 1);
 }
 
 TEST(Isn, every_part_of_the_tuple_counts) {
-  const FourTuple base = tuple_of(1);
+  const FourTuple base = nth_tuple(1);
   FourTuple changed[4] = {base, base, base, base};
   changed[0].local.address = IpAddress::v4(198, 18, 0, 3);
   changed[1].local.port = 81;
@@ -65,7 +65,7 @@ TEST(Isn, rfc_6528_3_numbers_of_neighbouring_tuples_are_spread_evenly) {
   constexpr std::uint32_t kSamples = 1'000'000;
   std::array<double, 256> upper{}, lower{};
   for (std::uint32_t n = 0; n < kSamples; ++n) {
-    const std::uint32_t isn = initial_sequence_number(tuple_of(n), kKey, Instant()).value();
+    const std::uint32_t isn = initial_sequence_number(nth_tuple(n), kKey, Instant()).value();
     ++upper[isn >> 24];
     ++lower[isn & 0xff];
   }
@@ -83,7 +83,7 @@ TEST(Isn, rfc_6528_3_successive_tuples_are_not_correlated) {
   constexpr std::uint32_t kSamples = 1'000'000;
   double sum = 0, squares = 0, products = 0, before = 0;
   for (std::uint32_t n = 0; n < kSamples; ++n) {
-    const double x = initial_sequence_number(tuple_of(n), kKey, Instant()).value() * 0x1p-32 - 0.5;
+    const double x = initial_sequence_number(nth_tuple(n), kKey, Instant()).value() * 0x1p-32 - 0.5;
     sum += x;
     squares += x * x;
     products += x * before;
@@ -96,9 +96,9 @@ TEST(Isn, rfc_6528_3_successive_tuples_are_not_correlated) {
 
 TEST(Isn, rfc_7323_7_1_timestamp_offsets_are_spread_and_fixed_per_tuple) {
   std::array<unsigned, 16> bins{};
-  for (std::uint32_t n = 0; n < 16'000; ++n) ++bins[timestamp_offset(tuple_of(n), kKey) >> 28];
+  for (std::uint32_t n = 0; n < 16'000; ++n) ++bins[timestamp_offset(nth_tuple(n), kKey) >> 28];
   for (const unsigned count : bins) EXPECT_NEAR(count, 1000, 200);
-  EXPECT_EQ(timestamp_offset(tuple_of(5), kKey), timestamp_offset(tuple_of(5), kKey));
+  EXPECT_EQ(timestamp_offset(nth_tuple(5), kKey), timestamp_offset(nth_tuple(5), kKey));
 }
 
 }  // namespace

@@ -4,12 +4,6 @@
 namespace pollux::testing_support {
 namespace {
 
-Peer::Setup plain(std::uint16_t mss = 1000) {
-  Peer::Setup setup;
-  setup.syn = {.mss = mss};
-  return setup;
-}
-
 TEST(Output, nagle_holds_the_second_small_segment) {  // SHLD-7, MUST-17
   auto peer = established(plain());
   peer->writes("first");

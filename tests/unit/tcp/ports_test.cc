@@ -11,7 +11,7 @@
 namespace pollux::tcp {
 namespace {
 
-constexpr HashKey kKey = {7, 7, 7};
+constexpr HashKey kPortKey = {7, 7, 7};
 const IpAddress kAny = IpAddress::any_v4();
 const IpAddress kOne = IpAddress::v4(198, 18, 0, 1);
 const IpAddress kTwo = IpAddress::v4(198, 18, 0, 2);
@@ -50,7 +50,7 @@ class PortsTest : public ::testing::Test {
     return 0;
   }
 
-  Ports ports_{4096, kKey, 1};
+  Ports ports_{4096, kPortKey, 1};
   std::vector<PortUse*> held_;
 };
 
@@ -149,7 +149,7 @@ TEST_F(PortsTest, port_0_gives_distinct_free_ports_of_the_range) {
 }
 
 TEST_F(PortsTest, port_0_with_every_port_taken_is_refused) {
-  Ports all(kEphemeralCount + 1, kKey, 1);
+  Ports all(kEphemeralCount + 1, kPortKey, 1);
   for (std::uint32_t i = 0; i < kEphemeralCount; ++i) ASSERT_TRUE(all.bind({kAny, 0}, kAlone).ok());
   const Result<PortUse*> refused = all.bind({kAny, 0}, kAlone);
   ASSERT_FALSE(refused.ok());
@@ -157,7 +157,7 @@ TEST_F(PortsTest, port_0_with_every_port_taken_is_refused) {
 }
 
 TEST_F(PortsTest, no_more_holders_than_the_limit_says) {
-  Ports two(2, kKey, 1);
+  Ports two(2, kPortKey, 1);
   ASSERT_TRUE(two.bind({kAny, 1}, kAlone).ok());
   ASSERT_TRUE(two.bind({kAny, 2}, kAlone).ok());
   const Result<PortUse*> refused = two.bind({kAny, 3}, kAlone);

@@ -11,21 +11,21 @@
 namespace pollux::tcp {
 namespace {
 
-const TcpConfig kConfig;
+const TcpConfig kLimits;
 
 TEST(Rtt, before_the_first_sample_one_second) {  // RFC 6298 2.1 (MUST-18)
   Rtt rtt;
-  rtt.set_initial_rto(kConfig.initial_rto);
+  rtt.set_initial_rto(kLimits.initial_rto);
   EXPECT_FALSE(rtt.has_sample());
-  EXPECT_EQ(rtt.rto(kConfig), Duration::seconds(1));
+  EXPECT_EQ(rtt.rto(kLimits), Duration::seconds(1));
 }
 
 TEST(Rtt, first_sample_sets_srtt_and_half_of_it_as_variation) {  // 2.2
   Rtt rtt;
-  rtt.sample(Duration::ms(100), kConfig);
+  rtt.sample(Duration::ms(100), kLimits);
   EXPECT_EQ(rtt.srtt(), Duration::ms(100));
   EXPECT_EQ(rtt.rttvar(), Duration::ms(50));
-  EXPECT_EQ(rtt.rto(kConfig), Duration::ms(300));
+  EXPECT_EQ(rtt.rto(kLimits), Duration::ms(300));
 }
 
 TEST(Rtt, follows_the_formulas_of_rfc_6298) {  // 2.3, 6298-2.2/2.3
@@ -35,7 +35,7 @@ TEST(Rtt, follows_the_formulas_of_rfc_6298) {  // 2.3, 6298-2.2/2.3
     double srtt = 0, rttvar = 0;
     for (int i = 0; i < 500; ++i) {
       const auto r = static_cast<double>(1'000 + rng.below(2'000'000));  // us
-      rtt.sample(Duration::us(static_cast<std::int64_t>(r)), kConfig);
+      rtt.sample(Duration::us(static_cast<std::int64_t>(r)), kLimits);
       if (i == 0) {
         srtt = r, rttvar = r / 2;
       } else {
@@ -45,27 +45,27 @@ TEST(Rtt, follows_the_formulas_of_rfc_6298) {  // 2.3, 6298-2.2/2.3
       ASSERT_NEAR(static_cast<double>(rtt.srtt().to_us()), srtt, 10);
       ASSERT_NEAR(static_cast<double>(rtt.rttvar().to_us()), rttvar, 10);
       const double rto = std::max(srtt + 4 * rttvar, 200'000.0);
-      ASSERT_NEAR(static_cast<double>(rtt.rto(kConfig).to_us()), rto, 60);
+      ASSERT_NEAR(static_cast<double>(rtt.rto(kLimits).to_us()), rto, 60);
     }
   }
 }
 
 TEST(Rtt, floor_and_ceiling) {  // 6298-2.4: 200 ms, a listed deviation; 2.5
   Rtt rtt;
-  rtt.sample(Duration::us(3), kConfig);
-  EXPECT_EQ(rtt.rto(kConfig), Duration::ms(200));
+  rtt.sample(Duration::us(3), kLimits);
+  EXPECT_EQ(rtt.rto(kLimits), Duration::ms(200));
   for (int i = 0; i < 40; ++i) rtt.back_off();
-  EXPECT_EQ(rtt.rto(kConfig), kConfig.max_rto);
+  EXPECT_EQ(rtt.rto(kLimits), kLimits.max_rto);
 }
 
 TEST(Rtt, back_off_doubles_until_a_sample) {  // 6298-5.5, 5.7
   Rtt rtt;
-  rtt.sample(Duration::ms(100), kConfig);
+  rtt.sample(Duration::ms(100), kLimits);
   rtt.back_off();
-  EXPECT_EQ(rtt.rto(kConfig), Duration::ms(600));
+  EXPECT_EQ(rtt.rto(kLimits), Duration::ms(600));
   rtt.back_off();
-  EXPECT_EQ(rtt.rto(kConfig), Duration::ms(1200));
-  rtt.sample(Duration::ms(100), kConfig);
+  EXPECT_EQ(rtt.rto(kLimits), Duration::ms(1200));
+  rtt.sample(Duration::ms(100), kLimits);
   EXPECT_EQ(rtt.backoff(), 0);
 }
 

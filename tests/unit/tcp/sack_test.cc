@@ -11,7 +11,7 @@
 namespace pollux::tcp {
 namespace {
 
-constexpr std::uint32_t kMss = 10;
+constexpr std::uint32_t kTinyMss = 10;
 
 SackBlock block(std::uint32_t left, std::uint32_t right) { return {SeqNum(left), SeqNum(right)}; }
 
@@ -43,21 +43,21 @@ TEST(Scoreboard, is_lost_by_three_ranges_or_by_octets) {  // RFC 6675 4
   Scoreboard board;
   board.add(block(110, 115));
   board.add(block(120, 125));
-  EXPECT_EQ(board.lost_edge(SeqNum(100), kMss), SeqNum(100));
+  EXPECT_EQ(board.lost_edge(SeqNum(100), kTinyMss), SeqNum(100));
   board.add(block(130, 135));
-  EXPECT_EQ(board.lost_edge(SeqNum(100), kMss), SeqNum(110));
+  EXPECT_EQ(board.lost_edge(SeqNum(100), kTinyMss), SeqNum(110));
   Scoreboard solid;
   solid.add(block(110, 130));
-  EXPECT_EQ(solid.lost_edge(SeqNum(100), kMss), SeqNum(100));  // not more than two segments
+  EXPECT_EQ(solid.lost_edge(SeqNum(100), kTinyMss), SeqNum(100));  // not more than two segments
   solid.add(block(130, 131));
-  EXPECT_EQ(solid.lost_edge(SeqNum(100), kMss), SeqNum(110));
+  EXPECT_EQ(solid.lost_edge(SeqNum(100), kTinyMss), SeqNum(110));
 }
 
 TEST(Scoreboard, pipe_counts_what_is_in_the_network) {  // RFC 6675 4, SetPipe
   Scoreboard board;
   board.add(block(110, 140));  // 100..110 is lost, 140..200 in flight
-  EXPECT_EQ(board.pipe({SeqNum(100), SeqNum(200), SeqNum(100)}, kMss), 60u);
-  EXPECT_EQ(board.pipe({SeqNum(100), SeqNum(200), SeqNum(110)}, kMss), 70u);  // sent again
+  EXPECT_EQ(board.pipe({SeqNum(100), SeqNum(200), SeqNum(100)}, kTinyMss), 60u);
+  EXPECT_EQ(board.pipe({SeqNum(100), SeqNum(200), SeqNum(110)}, kTinyMss), 70u);  // sent again
 }
 
 TEST(Scoreboard, wraps_around_the_circle) {

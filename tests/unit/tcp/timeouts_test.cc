@@ -4,11 +4,6 @@
 namespace pollux::testing_support {
 namespace {
 
-Peer::Setup plain(std::uint16_t mss = 1000) {
-  Peer::Setup setup;
-  setup.syn = {.mss = mss};
-  return setup;
-}
 Duration seconds(std::int64_t n) { return Duration::seconds(n); }
 
 // --- retransmission

@@ -43,7 +43,7 @@ TEST(IpOptions, lengths_that_lie) {
 
 // The option alone among NOPs, in a heap block that ends where the options do: ASan sees a step too
 // far.
-void check_one(unsigned kind, unsigned length, std::size_t room) {
+void check_one_ip_option(unsigned kind, unsigned length, std::size_t room) {
   const auto block = std::make_unique<std::byte[]>(room);
   std::fill_n(block.get(), room, std::byte{1});
   const std::size_t at = (kind + length) % room;
@@ -57,7 +57,7 @@ void check_one(unsigned kind, unsigned length, std::size_t room) {
 TEST(IpOptions, every_kind_length_and_position_stays_inside) {  // V3
   for (unsigned kind = 0; kind < 256; ++kind) {
     for (unsigned length = 0; length < 256; length += length < 44 ? 1 : 17) {
-      for (std::size_t room = 4; room <= 40; room += 4) check_one(kind, length, room);
+      for (std::size_t room = 4; room <= 40; room += 4) check_one_ip_option(kind, length, room);
     }
   }
 }

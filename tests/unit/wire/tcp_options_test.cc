@@ -122,7 +122,7 @@ TEST(ParseTcpOptions, known_kinds_of_wrong_length_are_ignored) {
 
 // The option at every fifth place among NOPs, in a heap block that ends where the options do: ASan
 // sees a step too far.
-void check_one(unsigned kind, unsigned length, std::size_t room) {
+void check_one_tcp_option(unsigned kind, unsigned length, std::size_t room) {
   const auto block = std::make_unique<std::byte[]>(room);
   for (std::size_t at = 0; at < room; at += 5) {
     std::fill_n(block.get(), room, std::byte{1});
@@ -138,7 +138,8 @@ void check_one(unsigned kind, unsigned length, std::size_t room) {
 TEST(ParseTcpOptions, every_kind_length_and_position_stays_inside) {  // V1
   for (unsigned kind = 0; kind < 256; ++kind) {
     for (unsigned length = 0; length <= 41; ++length) {
-      for (std::size_t room = 1; room <= kTcpMaxOptions; room += 3) check_one(kind, length, room);
+      for (std::size_t room = 1; room <= kTcpMaxOptions; room += 3)
+        check_one_tcp_option(kind, length, room);
     }
   }
 }
