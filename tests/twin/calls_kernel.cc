@@ -28,8 +28,8 @@ bool enter_fresh_namespace(const char*) {
   return is_up;
 }
 
-int call_fcntl(int fd, int command, long argument) { return ::fcntl(fd, command, argument); }
-int call_ioctl(int fd, unsigned long request, void* argument) {
+int kernel_fcntl(int fd, int command, long argument) { return ::fcntl(fd, command, argument); }
+int kernel_ioctl(int fd, unsigned long request, void* argument) {
   return ::ioctl(fd, request, argument);
 }
 int same_number(int fd) { return fd; }
@@ -65,8 +65,8 @@ const Calls& kernel_calls() {
                               .dup = ::dup,
                               .dup2 = ::dup2,
                               .dup3 = ::dup3,
-                              .fcntl = call_fcntl,
-                              .ioctl = call_ioctl,
+                              .fcntl = kernel_fcntl,
+                              .ioctl = kernel_ioctl,
                               .epoll_create = ::epoll_create,
                               .epoll_create1 = ::epoll_create1,
                               .epoll_ctl = ::epoll_ctl,

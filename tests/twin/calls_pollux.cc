@@ -15,8 +15,8 @@ bool start(const char* config) {
   return false;
 }
 
-int call_fcntl(int fd, int command, long argument) { return plx_fcntl(fd, command, argument); }
-int call_ioctl(int fd, unsigned long request, void* argument) {
+int pollux_fcntl(int fd, int command, long argument) { return plx_fcntl(fd, command, argument); }
+int pollux_ioctl(int fd, unsigned long request, void* argument) {
   return plx_ioctl(fd, request, argument);
 }
 
@@ -51,8 +51,8 @@ const Calls* pollux_calls() {
                               .dup = plx_dup,
                               .dup2 = plx_dup2,
                               .dup3 = plx_dup3,
-                              .fcntl = call_fcntl,
-                              .ioctl = call_ioctl,
+                              .fcntl = pollux_fcntl,
+                              .ioctl = pollux_ioctl,
                               .epoll_create = plx_epoll_create,
                               .epoll_create1 = plx_epoll_create1,
                               .epoll_ctl = plx_epoll_ctl,

@@ -74,8 +74,10 @@ void b12_2_defaults_and_what_was_set(Twin& t) {
 void b12_3_errors_change_nothing(Twin& t) {
   const int set = t.set();
   t.expect("set", set_params(t, set, {10, 5, 1, 0}), "0");
-  t.expect("null", to_text(t.calls.ioctl(set, kSet, nullptr)), "-1 EFAULT");
-  t.expect("get into null", to_text(t.calls.ioctl(set, kGet, nullptr)), "-1 EFAULT");
+  for (void* pointer : {static_cast<void*>(nullptr), kernel_address<void>()}) {
+    t.expect("set, bad pointer", to_text(t.calls.ioctl(set, kSet, pointer)), "-1 EFAULT");
+    t.expect("get, bad pointer", to_text(t.calls.ioctl(set, kGet, pointer)), "-1 EFAULT");
+  }
   t.expect("pad", set_params(t, set, {1, 1, 0, 1}), "-1 EINVAL");
   t.expect("usecs", set_params(t, set, {1u << 31, 1, 0, 0}), "-1 EINVAL");
   t.expect("prefer", set_params(t, set, {1, 1, 2, 0}), "-1 EINVAL");
@@ -109,9 +111,11 @@ void b12_4_other_files_and_requests(Twin& t) {
   }
   Params params{};
   const int set = t.set();
-  t.expect("on an eventfd", get_params(t, t.event_fd().number), "-1 ENOTTY");
+  t.expect("get on an eventfd", get_params(t, t.event_fd().number), "-1 ENOTTY");
+  t.expect("set on an eventfd", set_params(t, t.event_fd().number, {}), "-1 ENOTTY");
   for (const unsigned long request :
-       {_IOW(0x8A, 3, Params), _IOW(0x8A, 1, int), _IOR(0x8A, 1, Params)}) {
+       {_IOW(0x8A, 3, Params), _IOR(0x8A, 3, Params), _IOW(0x8A, 1, int), _IOR(0x8A, 1, Params),
+        _IOR(0x8B, 2, Params)}) {
     t.expect("unknown", to_text(t.calls.ioctl(set, request, &params)), "-1 EINVAL");
   }
   t.expect("closed", to_text(t.calls.ioctl(900, kGet, &params)), "-1 EBADF");
@@ -188,7 +192,7 @@ void b13_5_the_queue_of_packets(Twin& t) {
   }
 }
 
-constexpr Case kCases[] = {
+constexpr Case kBusyPollCases[] = {
     {"12.2", "EPIOCGPARAMS: zeros, then what was set", b12_2_defaults_and_what_was_set},
     {"12.3", "EPIOCSPARAMS: what is refused changes nothing", b12_3_errors_change_nothing},
     {"12.3b", "EPERM for a budget above 64 comes last", b12_3_order_without_privileges},
@@ -204,6 +208,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> busy_poll_cases() { return kCases; }
+std::span<const Case> busy_poll_cases() { return kBusyPollCases; }
 
 }  // namespace pollux::twin

@@ -171,7 +171,7 @@ void b9_15_everything_at_once(Twin& t) {
   t.expect("nothing is left", t.wait(set), "none");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kCloseCases[] = {
     {"9.10", "close of a set in which a thread waits", b9_10_close_of_the_set},
     {"9.11", "close of a watched file wakes nobody", b9_11_close_of_the_file},
     {"9.12", "ADD, MOD and DEL while a thread waits", b9_12_ctl_while_a_thread_waits},
@@ -182,6 +182,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> close_cases() { return kCases; }
+std::span<const Case> close_cases() { return kCloseCases; }
 
 }  // namespace pollux::twin

@@ -6,7 +6,6 @@
 namespace pollux::twin {
 namespace {
 
-constexpr int kUnopened = 900;
 constexpr uint32_t kUringWake = 1u << 27;
 
 void b2_2_delete_needs_no_event(Twin& t) {
@@ -156,7 +155,7 @@ void b2_25_delete_an_exclusive_item(Twin& t) {
   t.expect("gone", t.remove(set, fd), "-1 ENOENT");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kCtlCases[] = {
     {"2.1", "NULL event is EFAULT before everything", b2_1_null_event},
     {"2.2", "DEL needs no event", b2_2_delete_needs_no_event},
     {"2.3", "descriptors that are not open are EBADF", b2_3_descriptors_not_open},
@@ -180,6 +179,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> ctl_cases() { return kCases; }
+std::span<const Case> ctl_cases() { return kCtlCases; }
 
 }  // namespace pollux::twin

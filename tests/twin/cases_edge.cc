@@ -8,8 +8,6 @@
 namespace pollux::twin {
 namespace {
 
-constexpr uint32_t kInEdge = EPOLLIN | EPOLLET;
-
 struct Watched {
   Watched(Twin& t, uint32_t events) : set(t.set()), pair(t.pair()) {
     t.add(set, pair.passive, events, 'A');
@@ -160,7 +158,7 @@ void b5_13_eventfd(Twin& t) {
   t.expect("drained", t.wait(set), "none");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kEdgeCases[] = {
     {"5.1", "ready at ADD: one event", b5_1_ready_at_add},
     {"5.2", "one event per queueing, another per arrival", b5_2_one_event_per_queueing},
     {"5.3", "reading is no event", b5_3_reading_is_no_event},
@@ -178,6 +176,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> edge_cases() { return kCases; }
+std::span<const Case> edge_cases() { return kEdgeCases; }
 
 }  // namespace pollux::twin

@@ -150,7 +150,7 @@ void b7_28_listener(Twin& t) {
            "A:IN, Z:IN, Z:IN");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kExclusiveCases[] = {
     {"7.20", "EXCLUSIVE: of four sets the first wakes", b7_20_only_the_first},
     {"7.21", "EXCLUSIVE: the same first one each time", b7_21_no_rotation},
     {"7.23", "EXCLUSIVE: sets after the one that absorbed are not queued",
@@ -164,6 +164,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> exclusive_cases() { return kCases; }
+std::span<const Case> exclusive_cases() { return kExclusiveCases; }
 
 }  // namespace pollux::twin

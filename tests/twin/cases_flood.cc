@@ -14,7 +14,6 @@
 namespace pollux::twin {
 namespace {
 
-constexpr uint32_t kInEdge = EPOLLIN | EPOLLET;
 constexpr size_t kFlood = 500;  // more than one question to the kernel brings in
 constexpr int kMaxEvents = 8;
 constexpr size_t kRound = kFlood / kMaxEvents + 1;  // waits that deliver every ready item once
@@ -228,7 +227,7 @@ void b7_20_exclusive_socket_in_mixed_sets(Twin& t) {
   for (size_t i = 1; i < waiters.size(); ++i) t.expect("another", waiters[i].seen, "R:IN");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kFloodCases[] = {
     {"4.3f", "a flood of ready descriptors delays no socket", b4_3_flood_of_level_descriptors},
     {"4.3g", "a flood of edges delays nobody", b4_3_flood_of_edges},
     {"4.3h", "a flood of ready sockets delays no descriptor", b4_3_flood_of_sockets},
@@ -242,6 +241,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> flood_cases() { return kCases; }
+std::span<const Case> flood_cases() { return kFloodCases; }
 
 }  // namespace pollux::twin

@@ -146,7 +146,7 @@ void b6_5_a_fault_does_not_consume_the_shot(Twin& t) {
   t.expect("fired", t.wait(set), "none");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kLevelCases[] = {
     {"4.1", "level: reported until drained", b4_1_level_until_drained},
     {"4.2", "order of becoming ready", b4_2_order_of_readiness},
     {"4.2b", "ready at ADD: its place is the ADD", b4_2_ready_at_add},
@@ -164,6 +164,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> level_cases() { return kCases; }
+std::span<const Case> level_cases() { return kLevelCases; }
 
 }  // namespace pollux::twin

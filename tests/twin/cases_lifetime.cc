@@ -128,7 +128,7 @@ void b9_6_dup2_over_the_only_number(Twin& t) {
   t.expect("DEL", t.remove(set, pair.passive), "-1 ENOENT");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kLifetimeCases[] = {
     {"7.6", "one file in several sets", b7_6_one_file_in_several_sets},
     {"7.22", "EXCLUSIVE without waiters queues everywhere", b7_22_exclusive_without_waiters},
     {"8.1", "a set is a file: IN and RDNORM", b8_1_a_set_is_a_file},
@@ -144,6 +144,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> lifetime_cases() { return kCases; }
+std::span<const Case> lifetime_cases() { return kLifetimeCases; }
 
 }  // namespace pollux::twin

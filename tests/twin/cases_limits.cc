@@ -60,7 +60,7 @@ void b14_7_more_entries_than_descriptors(Twin& t) {
   t.expect("before memory", to_text(t.calls.poll(nullptr, entries.size(), 0)), "-1 EINVAL");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kLimitsCases[] = {
     {"1.3", "create1: bad flags win over a full table", b1_3_flags_are_checked_first},
     {"1.4", "no free descriptor is EMFILE", b1_4_no_free_descriptor},
     {"14.7b", "more entries than descriptors is EINVAL", b14_7_more_entries_than_descriptors},
@@ -68,6 +68,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> limits_cases() { return kCases; }
+std::span<const Case> limits_cases() { return kLimitsCases; }
 
 }  // namespace pollux::twin

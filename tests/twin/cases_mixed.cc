@@ -16,8 +16,6 @@
 namespace pollux::twin {
 namespace {
 
-constexpr uint32_t kInEdge = EPOLLIN | EPOLLET;
-
 enum class Kind { pipe, event, signal, timer, local, epoll };
 constexpr Kind kKinds[] = {Kind::pipe,  Kind::event, Kind::signal,
                            Kind::timer, Kind::local, Kind::epoll};
@@ -181,7 +179,7 @@ void b6_1_one_shot(Twin& t) {
 
 // A to F are the sources, G and H connections. Each becomes ready with a wait of its own: between
 // the two worlds no order of arrival is promised.
-void b4_3_rotation(Twin& t) {
+void b4_3m_rotation(Twin& t) {
   const int set = t.set();
   const std::array<Source, 6> sources = {Source(t, Kind::pipe),   Source(t, Kind::event),
                                          Source(t, Kind::signal), Source(t, Kind::timer),
@@ -224,7 +222,7 @@ void b4_4_newcomer(Twin& t) {
   t.expect("then", t.wait(set, 4), "B:IN C:IN A:IN K:IN");
 }
 
-void b7_22_exclusive_without_waiters(Twin& t) {
+void b7_22m_exclusive_without_waiters(Twin& t) {
   for (const Kind kind : kKinds) {
     const Source source(t, kind);
     const std::array<int, 2> sets = {t.set(), t.set()};
@@ -244,7 +242,7 @@ void b7_22_exclusive_without_waiters(Twin& t) {
   }
 }
 
-void b8_3_nested_level(Twin& t) {
+void b8_3m_nested_level(Twin& t) {
   for (const Kind kind : kKinds) {
     const Mixed m(t, kind, EPOLLIN);
     const int outer = t.set();
@@ -292,20 +290,20 @@ void b8_10_three_levels(Twin& t) {
   }
 }
 
-constexpr Case kCases[] = {
+constexpr Case kMixedCases[] = {
     {"4.1m", "the kernel's descriptors: level until drained", b4_1_level},
-    {"4.3m", "rotation among sockets and the kernel's", b4_3_rotation},
+    {"4.3m", "rotation among sockets and the kernel's", b4_3m_rotation},
     {"4.4m", "a newcomer of the kernel's joins at the tail", b4_4_newcomer},
     {"5.13m", "the kernel's descriptors: each arrival is an edge", b5_13_edge},
     {"6.1m", "the kernel's descriptors: ONESHOT", b6_1_one_shot},
-    {"7.22m", "EXCLUSIVE without waiters, of the kernel's", b7_22_exclusive_without_waiters},
-    {"8.3m", "a set with the kernel's in a set", b8_3_nested_level},
+    {"7.22m", "EXCLUSIVE without waiters, of the kernel's", b7_22m_exclusive_without_waiters},
+    {"8.3m", "a set with the kernel's in a set", b8_3m_nested_level},
     {"8.4m", "outer edge: one event per wake of the inner", b8_4_nested_edge},
     {"8.10m", "the kernel's at the bottom of three sets", b8_10_three_levels},
 };
 
 }  // namespace
 
-std::span<const Case> mixed_cases() { return kCases; }
+std::span<const Case> mixed_cases() { return kMixedCases; }
 
 }  // namespace pollux::twin

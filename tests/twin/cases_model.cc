@@ -148,7 +148,7 @@ void b14_11_a_sleeping_poll_is_filtered_by_the_key(Twin& t) {
   t.expect("though there are data", t.mask(pair.passive), "IN|OUT|RDNORM|WRNORM");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kModelCases[] = {
     {"0.1", "readiness is asked for at delivery", b0_1_readiness_is_of_the_delivery},
     {"0.2", "wake-ups have a key, or concern everybody", b0_2_wake_ups_have_a_key_or_none},
     {"0.3", "the order in a file's wait queue", b0_3_order_in_the_wait_queue},
@@ -162,6 +162,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> model_cases() { return kCases; }
+std::span<const Case> model_cases() { return kModelCases; }
 
 }  // namespace pollux::twin

@@ -158,7 +158,7 @@ void b8_12_not_exclusive(Twin& t) {
   t.expect("nothing was registered", t.remove(outer, inner), "-1 ENOENT");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kNestedCases[] = {
     {"8.2", "asking a set verifies, and drops what is not ready", b8_2_asking_verifies},
     {"8.4", "outer edges: one for each wake of the inner", b8_4_edges_of_a_set},
     {"8.5", "inner harvested first: the outer has nothing", b8_5_inner_first},
@@ -171,6 +171,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> nested_cases() { return kCases; }
+std::span<const Case> nested_cases() { return kNestedCases; }
 
 }  // namespace pollux::twin

@@ -7,8 +7,6 @@
 namespace pollux::twin {
 namespace {
 
-constexpr int kUnopened = 900;
-
 std::string poll_one(const Twin& t, int fd, int events, int timeout_ms = 0) {
   pollfd entry{.fd = fd, .events = static_cast<short>(events), .revents = 0x7fff};
   const int n = t.calls.poll(&entry, 1, timeout_ms);
@@ -88,7 +86,7 @@ void b14_12_all_are_evaluated(Twin& t) {
   for (const pollfd& entry : entries) t.expect("mask", entry.revents, POLLOUT);
 }
 
-constexpr Case kCases[] = {
+constexpr Case kPollCases[] = {
     {"14.1", "masks equal epoll's", b14_1_masks},
     {"14.2", "negative descriptors are skipped", b14_2_negative_descriptors},
     {"14.3", "the return value counts entries", b14_3_return_value},
@@ -104,6 +102,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> poll_cases() { return kCases; }
+std::span<const Case> poll_cases() { return kPollCases; }
 
 }  // namespace pollux::twin

@@ -158,7 +158,7 @@ void b9_9_a_file_in_flight(Twin& t) {
   t.expect("lost", t.wait(set), "none");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kProcessesCases[] = {
     {"7.5", "three processes wait on one set, one event", b7_5_one_event_three_processes},
     {"9.7", "a child's copy keeps a file alive", b9_7_a_childs_copy},
     {"9.8", "a child registers a file of its own", b9_8_a_childs_registration},
@@ -167,6 +167,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> processes_cases() { return kCases; }
+std::span<const Case> processes_cases() { return kProcessesCases; }
 
 }  // namespace pollux::twin

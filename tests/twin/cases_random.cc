@@ -10,16 +10,6 @@
 namespace pollux::twin {
 namespace {
 
-sockaddr_in loopback(uint16_t port_in_network_order) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = port_in_network_order;
-  return address;
-}
-
-sockaddr* any(sockaddr_in& address) { return reinterpret_cast<sockaddr*>(&address); }
-
 sockaddr_in name_of(Twin& t, int fd) {
   sockaddr_in address{};
   socklen_t length = sizeof address;
@@ -235,7 +225,7 @@ void b18_4_port_0(Twin& t) {
   t.expect("any port of it", t.receive(fd), "\"y\"");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kRandomCases[] = {
     {"8.4b", "MOD of an inner item that is queued", b8_4_mod_of_a_queued_item},
     {"16.9b", "shutdown before listen sends FINs", b16_9_shut_before_listen},
     {"16.12b", "an automatic port is given back at CLOSE", b16_12_automatic_port},
@@ -257,6 +247,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> random_cases() { return kCases; }
+std::span<const Case> random_cases() { return kRandomCases; }
 
 }  // namespace pollux::twin

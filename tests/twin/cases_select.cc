@@ -221,7 +221,7 @@ void b15_20_pselect(Twin& t) {
            "-1 EINVAL");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kSelectCases[] = {
     {"15.1", "which of the three sets", b15_1_which_set},
     {"15.2", "errors read and write, never except", b15_2_errors},
     {"15.2b", "urgent data sets except", b15_2_urgent},
@@ -240,6 +240,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> select_cases() { return kCases; }
+std::span<const Case> select_cases() { return kSelectCases; }
 
 }  // namespace pollux::twin

@@ -144,7 +144,7 @@ void b10_7_select_interrupted(Twin& t) {
   t.expect("remaining time", timeout.tv_sec == 4 && timeout.tv_usec > 0, 1);
 }
 
-constexpr Case kCases[] = {
+constexpr Case kSignalCases[] = {
     {"3.12", "timeout 0 is never EINTR", b3_12_pending_signal_timeout_0},
     {"3.13", "events win over a pending signal", b3_13_events_win},
     {"10.1", "a handler interrupts, SA_RESTART or not", b10_1_handler_interrupts},
@@ -156,6 +156,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> signal_cases() { return kCases; }
+std::span<const Case> signal_cases() { return kSignalCases; }
 
 }  // namespace pollux::twin

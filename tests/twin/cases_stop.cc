@@ -15,7 +15,7 @@
 namespace pollux::twin {
 namespace {
 
-volatile sig_atomic_t handler_runs = 0;
+volatile sig_atomic_t alarm_runs = 0;
 
 // A process that stops this one once it sleeps, and lets it go on when it has stopped.
 pid_t stopper() {
@@ -54,17 +54,17 @@ void b10_5_blocked_by_the_mask(Twin& t) {
   t.add(set, t.pair().active, EPOLLIN, 'A');
   struct sigaction action {
   }, before{};
-  action.sa_handler = [](int) { handler_runs = handler_runs + 1; };
+  action.sa_handler = [](int) { alarm_runs = alarm_runs + 1; };
   ::sigaction(SIGALRM, &action, &before);
   sigset_t alarm;
   ::sigemptyset(&alarm);
   ::sigaddset(&alarm, SIGALRM);
   epoll_event event{};
-  handler_runs = 0;
+  alarm_runs = 0;
   const itimerval soon{.it_interval = {}, .it_value = {.tv_sec = 0, .tv_usec = 10'000}};
   ::setitimer(ITIMER_REAL, &soon, nullptr);
   t.expect("wait", to_text(t.calls.epoll_pwait(set, &event, 1, 80, &alarm)), "0");
-  t.expect("handler ran after it", handler_runs, 1);
+  t.expect("handler ran after it", alarm_runs, 1);
   ::sigaction(SIGALRM, &before, nullptr);
 }
 
@@ -94,7 +94,7 @@ void b10_8_a_fatal_signal(Twin& t) {
   t.expect("a second later", "still there", "gone");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kStopCases[] = {
     {"10.3", "stopped and continued: epoll_wait ends", b10_3_epoll_wait_ends},
     {"10.3b", "stopped and continued: poll goes on", b10_3_poll_goes_on},
     {"10.5", "blocked by the mask of the wait: runs after it", b10_5_blocked_by_the_mask},
@@ -104,6 +104,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> stop_cases() { return kCases; }
+std::span<const Case> stop_cases() { return kStopCases; }
 
 }  // namespace pollux::twin

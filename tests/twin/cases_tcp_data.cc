@@ -352,7 +352,7 @@ void b16_80_fionread(Twin& t) {
   t.expect("three", request(t, pair.passive, FIONREAD), 3);
 }
 
-constexpr Case kCases[] = {
+constexpr Case kTcpDataCases[] = {
     {"16.40", "SO_RCVLOWAT's values", b16_40_low_water_mark_values},
     {"16.41", "below the mark: not readable, no event", b16_41_below_the_mark},
     {"16.42", "FIN regardless of the mark", b16_42_fin_regardless_of_the_mark},
@@ -381,6 +381,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> tcp_data_cases() { return kCases; }
+std::span<const Case> tcp_data_cases() { return kTcpDataCases; }
 
 }  // namespace pollux::twin

@@ -14,19 +14,9 @@ constexpr const char* kPeerClosed = "IN|OUT|RDNORM|WRNORM|RDHUP";
 constexpr const char* kBothClosed = "IN|OUT|HUP|RDNORM|WRNORM|RDHUP";
 constexpr const char* kDead = "IN|OUT|ERR|HUP|RDNORM|WRNORM|RDHUP";
 constexpr const char* kListening = "IN|RDNORM";
-constexpr int kLongMs = 5000;  // for what must come; it is over as soon as it has
-
-const sockaddr* any(const sockaddr_in& address) {
-  return reinterpret_cast<const sockaddr*>(&address);
-}
 
 std::string connect(const Twin& t, int fd, const sockaddr_in& address) {
   return to_text(t.calls.connect(fd, any(address), sizeof address));
-}
-
-void shut(Twin& t, int fd, int how) {
-  t.calls.shutdown(fd, how);
-  t.settle();
 }
 
 std::string tcp_state(const Twin& t, int fd) {
@@ -363,7 +353,7 @@ void b16_28_nobody_acknowledges(Twin& t) {
   t.expect("send", t.send(fd, "x"), "1");
   t.expect("not yet", t.mask(fd), kIdle);
   t.add(set, fd, EPOLLIN | EPOLLET, 'A');
-  t.expect("given up", t.wait(set, 16, kLongMs), "A:IN|ERR|HUP");
+  t.expect("given up", t.wait(set, 16, kMustComeMs), "A:IN|ERR|HUP");
   t.expect("mask", t.mask(fd), kDead);
   t.expect("SO_ERROR", t.socket_error(fd), "ETIMEDOUT");
   t.expect("after it", t.mask(fd), kBothClosed);
@@ -376,11 +366,11 @@ void b16_28_window_never_opens(Twin& t) {
   t.fill(pair.active);
   t.set_option(pair.active, IPPROTO_TCP, TCP_USER_TIMEOUT, 300);
   t.add(set, pair.active, EPOLLIN | EPOLLET, 'A');
-  t.expect("given up", t.wait(set, 16, kLongMs), "A:IN|ERR|HUP");
+  t.expect("given up", t.wait(set, 16, kMustComeMs), "A:IN|ERR|HUP");
   t.expect("SO_ERROR", t.socket_error(pair.active), "ETIMEDOUT");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kTcpStateCases[] = {
     {"16.1", "fresh and bound", b16_1_fresh_and_bound},
     {"16.2", "a listener, empty and not", b16_2_listener},
     {"16.3", "a listener until all are accepted", b16_3_listener_until_all_are_accepted},
@@ -414,6 +404,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> tcp_state_cases() { return kCases; }
+std::span<const Case> tcp_state_cases() { return kTcpStateCases; }
 
 }  // namespace pollux::twin

@@ -9,7 +9,6 @@ namespace pollux::twin {
 namespace {
 
 constexpr uint32_t kEverything = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
-constexpr int kLongMs = 5000;  // for what must come; it is over as soon as it has
 constexpr const char* kOver = "A:IN|OUT|HUP|RDHUP";
 
 // The passive end of a connection, watched edge-triggered; the event of ADD is taken.
@@ -21,15 +20,6 @@ struct Edge {
   int set;
   Pair pair;
 };
-
-void shut(Twin& t, int fd, int how) {
-  t.calls.shutdown(fd, how);
-  t.settle();
-}
-
-const sockaddr* any(const sockaddr_in& address) {
-  return reinterpret_cast<const sockaddr*>(&address);
-}
 
 // A connection that only its active end knows of: the listener waits for data, and drops what comes
 // while its queue is full. accept() of the queue makes room; what is sent again then arrives.
@@ -43,7 +33,7 @@ struct Unheard {
   int accept_all(Twin& t) const {
     for (int i = 0; i <= kBacklog; ++i) t.accept(listener);
     pollfd entry{.fd = listener.fd, .events = POLLIN, .revents = 0};
-    t.calls.poll(&entry, 1, kLongMs);
+    t.calls.poll(&entry, 1, kMustComeMs);
     return t.accept(listener);
   }
   static constexpr int kBacklog = 2;  // one more than that fits
@@ -130,7 +120,7 @@ void b17_6_own_fin_acknowledged(Twin& t) {
   t.expect("once", t.wait(set), "none");
   const int passive = u.accept_all(t);
   t.expect("the FIN came", t.mask(passive), "IN|OUT|RDNORM|WRNORM|RDHUP");
-  t.expect("acknowledged", t.wait(set, 16, kLongMs), "A:OUT");
+  t.expect("acknowledged", t.wait(set, 16, kMustComeMs), "A:OUT");
   t.expect("once", t.wait(set), "none");
 }
 
@@ -387,7 +377,7 @@ void b17_24_data_after_shut_read(Twin& t) {
   t.expect("data", t.wait(e.set), "A:IN");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kTcpWakeupCases[] = {
     {"17.1", "data", b17_1_data},
     {"17.2", "urgent data", b17_2_urgent},
     {"17.3", "FIN", b17_3_fin},
@@ -418,6 +408,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> tcp_wakeup_cases() { return kCases; }
+std::span<const Case> tcp_wakeup_cases() { return kTcpWakeupCases; }
 
 }  // namespace pollux::twin

@@ -7,10 +7,8 @@
 namespace pollux::twin {
 namespace {
 
-constexpr const char* kIdle = "OUT|WRNORM|WRBAND";
-constexpr const char* kReadable = "IN|OUT|RDNORM|WRNORM|WRBAND";
-
-sockaddr* any(sockaddr_in& address) { return reinterpret_cast<sockaddr*>(&address); }
+constexpr const char* kUdpIdle = "OUT|WRNORM|WRBAND";
+constexpr const char* kUdpReadable = "IN|OUT|RDNORM|WRNORM|WRBAND";
 
 // A bound receiver and a sender connected to it.
 struct Datagrams {
@@ -28,12 +26,12 @@ struct Datagrams {
 };
 
 void b18_1_masks(Twin& t) {
-  t.expect("unbound", t.mask(t.udp()), kIdle);
+  t.expect("unbound", t.mask(t.udp()), kUdpIdle);
   const Datagrams d(t);
-  t.expect("bound", t.mask(d.receiver), kIdle);
-  t.expect("connected", t.mask(d.sender), kIdle);
+  t.expect("bound", t.mask(d.receiver), kUdpIdle);
+  t.expect("connected", t.mask(d.sender), kUdpIdle);
   t.send(d.sender, "one");
-  t.expect("a datagram", t.mask(d.receiver), kReadable);
+  t.expect("a datagram", t.mask(d.receiver), kUdpReadable);
   t.expect("recv", t.receive(d.receiver), "\"one\"");
   t.expect("then", t.receive(d.receiver), "-1 EAGAIN");
 }
@@ -41,9 +39,9 @@ void b18_1_masks(Twin& t) {
 void b18_2_empty_datagram(Twin& t) {
   const Datagrams d(t);
   t.expect("send", t.send(d.sender, ""), "0");
-  t.expect("mask", t.mask(d.receiver), kReadable);
+  t.expect("mask", t.mask(d.receiver), kUdpReadable);
   t.expect("recv", t.receive(d.receiver), "\"\"");
-  t.expect("drained", t.mask(d.receiver), kIdle);
+  t.expect("drained", t.mask(d.receiver), kUdpIdle);
 }
 
 void b18_3_edges(Twin& t) {
@@ -83,7 +81,7 @@ void b18_4_port_unreachable(Twin& t) {
   t.expect("send", t.send(d.sender, "x"), "1");
   t.expect("mask", t.mask(d.sender), "OUT|ERR|WRNORM|WRBAND");
   t.expect("SO_ERROR", t.socket_error(d.sender), "ECONNREFUSED");
-  t.expect("after it", t.mask(d.sender), kIdle);
+  t.expect("after it", t.mask(d.sender), kUdpIdle);
 }
 
 void b18_5_error_queue(Twin& t) {
@@ -100,7 +98,7 @@ void b18_5_error_queue(Twin& t) {
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   t.expect("the queue", t.calls.recvmsg(d.sender, &message, MSG_ERRQUEUE) >= 0, 1);
-  t.expect("drained", t.mask(d.sender), kIdle);
+  t.expect("drained", t.mask(d.sender), kUdpIdle);
   t.expect("empty", to_text(t.calls.recvmsg(d.sender, &message, MSG_ERRQUEUE)), "-1 EAGAIN");
 }
 
@@ -122,7 +120,7 @@ void b18_7_space(Twin& t) {
   t.set_option(d.sender, SOL_SOCKET, SO_SNDBUF, 1);
   t.expect("more than the buffer", t.send(d.sender, std::string(10000, 'x')), "10000");
   t.expect("given back", t.wait(set), "A:OUT");
-  t.expect("mask", t.mask(d.sender), kIdle);
+  t.expect("mask", t.mask(d.sender), kUdpIdle);
 }
 
 void b18_9_shut_read(Twin& t) {
@@ -136,7 +134,7 @@ void b18_9_shut_read(Twin& t) {
   t.expect("both", t.mask(d.sender), "IN|OUT|HUP|RDNORM|WRNORM|WRBAND|RDHUP");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kUdpCases[] = {
     {"18.1", "idle and readable", b18_1_masks},
     {"18.2", "an empty datagram", b18_2_empty_datagram},
     {"18.3", "edges", b18_3_edges},
@@ -150,6 +148,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> udp_cases() { return kCases; }
+std::span<const Case> udp_cases() { return kUdpCases; }
 
 }  // namespace pollux::twin

@@ -13,8 +13,6 @@
 namespace pollux::twin {
 namespace {
 
-constexpr int kUnopened = 900;
-
 void b3_1_maxevents(Twin& t) {
   const int set = t.set();
   for (const int maxevents : {0, -1, INT_MIN, INT_MAX}) {
@@ -182,7 +180,7 @@ void b3_10_private_bits_are_not_returned(Twin& t) {
   t.expect("wait", t.wait(set), "A:OUT B:OUT");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kWaitCases[] = {
     {"3.1", "maxevents out of range is EINVAL", b3_1_maxevents},
     {"3.2", "a set that is not open is EBADF", b3_2_set_not_open},
     {"3.3", "a descriptor that is no set is EINVAL", b3_3_not_a_set},
@@ -199,6 +197,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> wait_cases() { return kCases; }
+std::span<const Case> wait_cases() { return kWaitCases; }
 
 }  // namespace pollux::twin

@@ -127,7 +127,7 @@ void b7_9_two_threads_ask_at_once(Twin& t) {
   t.expect("the item", waiters.tally(), "3 never lost");
 }
 
-constexpr Case kCases[] = {
+constexpr Case kWaitersCases[] = {
     {"6.6", "ONESHOT: one of four threads gets it", b6_6_one_shot},
     {"7.1", "an edge: one of four threads gets it", b7_1_one_edge},
     {"7.2", "level, not drained: all four, one after another", b7_2_level_undrained},
@@ -140,6 +140,6 @@ constexpr Case kCases[] = {
 
 }  // namespace
 
-std::span<const Case> waiters_cases() { return kCases; }
+std::span<const Case> waiters_cases() { return kWaitersCases; }
 
 }  // namespace pollux::twin

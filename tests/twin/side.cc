@@ -43,12 +43,13 @@ Observation parse_observation(const std::string& line) {
           line.substr(second + 1)};
 }
 
-struct Child {
+struct CaseProcess {
   pid_t pid;
   int pipe;
 };
 
-Child start_child(const Calls& calls, const std::string& config, std::span<const Case> cases) {
+CaseProcess start_child(const Calls& calls, const std::string& config,
+                        std::span<const Case> cases) {
   int ends[2];
   if (::pipe(ends) != 0) ::perror("pipe");
   ::fflush(nullptr);
@@ -63,7 +64,7 @@ Child start_child(const Calls& calls, const std::string& config, std::span<const
 
 // Reads outcomes from the child until it ends or is silent for too long. Returns how many are
 // whole.
-size_t read_outcomes(const Child& child, std::span<Outcome> outcomes) {
+size_t read_outcomes(const CaseProcess& child, std::span<Outcome> outcomes) {
   std::string text;
   size_t done = 0;
   char buffer[4096];
@@ -97,7 +98,7 @@ std::vector<Outcome> run_side(const Calls& calls, const std::string& config,
                               std::span<const Case> cases) {
   std::vector<Outcome> outcomes(cases.size());
   for (size_t next = 0; next < cases.size();) {
-    const Child child = start_child(calls, config, cases.subspan(next));
+    const CaseProcess child = start_child(calls, config, cases.subspan(next));
     next += read_outcomes(child, std::span(outcomes).subspan(next));
     ::close(child.pipe);
     int status = 0;

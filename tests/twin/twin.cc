@@ -19,6 +19,13 @@ namespace {
 constexpr short kEveryBit =
     POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLRDBAND | POLLWRNORM | POLLWRBAND | POLLRDHUP;
 
+std::string error_name(int error) {
+  const char* name = error == 0 ? "0" : strerrorname_np(error);
+  return name ? name : std::to_string(error);
+}
+
+}  // namespace
+
 sockaddr_in loopback(uint16_t port_in_network_order) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -26,17 +33,6 @@ sockaddr_in loopback(uint16_t port_in_network_order) {
   address.sin_port = port_in_network_order;
   return address;
 }
-
-const sockaddr* any(const sockaddr_in& address) {
-  return reinterpret_cast<const sockaddr*>(&address);
-}
-
-std::string error_name(int error) {
-  const char* name = error == 0 ? "0" : strerrorname_np(error);
-  return name ? name : std::to_string(error);
-}
-
-}  // namespace
 
 std::string to_text(long result) {
   return result == -1 ? "-1 " + error_name(errno) : std::to_string(result);
@@ -228,6 +224,11 @@ void Twin::expect(std::string_view label, std::string got, std::string_view want
 
 void Twin::expect(std::string_view label, long result, long wanted) {
   expect(label, to_text(result), std::to_string(wanted));
+}
+
+void shut(Twin& t, int fd, int how) {
+  t.calls.shutdown(fd, how);
+  t.settle();
 }
 
 }  // namespace pollux::twin

@@ -95,6 +95,18 @@ class Twin {
   std::vector<Observation> observations_;
 };
 
+void shut(Twin& t, int fd, int how);  // shutdown(); the other end knows of it then
+
+inline constexpr uint32_t kInEdge = EPOLLIN | EPOLLET;
+inline constexpr int kUnopened = 900;     // a number that no case opens
+inline constexpr int kMustComeMs = 5000;  // for what must come; it is over as soon as it has
+
+sockaddr_in loopback(uint16_t port_in_network_order);
+inline const sockaddr* any(const sockaddr_in& address) {
+  return reinterpret_cast<const sockaddr*>(&address);
+}
+inline sockaddr* any(sockaddr_in& address) { return reinterpret_cast<sockaddr*>(&address); }
+
 // An address that no program has: the kernel's half of the address space.
 template <typename T>
 T* kernel_address() {

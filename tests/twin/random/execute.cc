@@ -21,11 +21,6 @@ namespace {
 constexpr int kMostSends = 1000;  // a stream is full by then; a datagram always goes
 constexpr int kRestRounds = 3;    // a SYN, its answer and the answer's ACK
 
-const sockaddr* any(const sockaddr_in& address) {
-  return reinterpret_cast<const sockaddr*>(&address);
-}
-sockaddr* any(sockaddr_in& address) { return reinterpret_cast<sockaddr*>(&address); }
-
 sockaddr_in make_address(uint32_t host, uint16_t port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
