@@ -60,12 +60,12 @@ void b18_3_edges(Twin& t) {
 void b18_3_held_back(Twin& t) {
   const Datagrams d(t);
   t.expect("MSG_MORE", t.send(d.sender, "on", MSG_MORE), "2");
-  t.expect("nothing yet", t.mask(d.receiver), kIdle);
+  t.expect("nothing yet", t.mask(d.receiver), kUdpIdle);
   t.expect("the rest", t.send(d.sender, "e"), "1");
   t.expect("one datagram", t.receive(d.receiver), "\"one\"");
   t.expect("UDP_CORK", t.set_option(d.sender, IPPROTO_UDP, UDP_CORK, 1), 0);
   t.send(d.sender, "tw");
-  t.expect("held", t.mask(d.receiver), kIdle);
+  t.expect("held", t.mask(d.receiver), kUdpIdle);
   t.expect("off", t.set_option(d.sender, IPPROTO_UDP, UDP_CORK, 0), 0);
   t.expect("left", t.receive(d.receiver), "\"tw\"");
   t.send(d.sender, "fo", MSG_MORE);
