@@ -18,13 +18,14 @@
 namespace pollux {
 namespace {
 
-Result<void> register_at(int companion, int fd, File& file, std::uint32_t events) {
-  epoll_event event{};
-  event.events = events;
-  event.data.ptr = &file;
+Result<void> register_at(int companion, int fd, epoll_event event) {
   if (::epoll_ctl(companion, EPOLL_CTL_ADD, fd, &event) == 0) return {};
   if (errno == EEXIST && ::epoll_ctl(companion, EPOLL_CTL_MOD, fd, &event) == 0) return {};
   return static_cast<Errno>(errno);
+}
+
+epoll_event names(File& file, std::uint32_t events) {
+  return {.events = events, .data = {.ptr = &file}};
 }
 
 int descriptor_of(File& file) {
@@ -60,7 +61,9 @@ Result<void> EventPoll::join_companions(EpItem& item) {
     Entered upwards(outer.wait_queue_lock_);
     RETURN_IF_ERROR(outer.open_companion());
   }
-  return register_at(outer.companion_fd(), fd, item.file(), EPOLLIN);
+  epoll_event event = names(item.file(), EPOLLIN);
+  if (outer.is_adopted_) event.data = hint();
+  return register_at(outer.companion_fd(), fd, event);
 }
 
 Result<void> EventPoll::watch_in_kernel(File& file, int fd) {
@@ -68,7 +71,7 @@ Result<void> EventPoll::watch_in_kernel(File& file, int fd) {
     Entered entered(wait_queue_lock_);
     RETURN_IF_ERROR(open_companion());
   }
-  return register_at(companion_fd(), fd, file, interest_in(file).bits() | EPOLLET);
+  return register_at(companion_fd(), fd, names(file, interest_in(file).bits() | EPOLLET));
 }
 
 // One registration serves all items of a file: several numbers, one descriptor of the kernel's.
@@ -91,7 +94,7 @@ void EventPoll::forget_in_kernel(File& file) {
 }
 
 void EventPoll::ask_kernel() {
-  if (companion_fd() < 0) return;
+  if (companion_fd() < 0 || is_adopted_) return;
   Entered entered(mtx_);
   ask_kernel_locked();
 }
@@ -100,7 +103,7 @@ void EventPoll::ask_kernel() {
 void EventPoll::ask_kernel_locked() {
   constexpr int kBatch = 32, kRounds = 8;
   epoll_event events[kBatch];
-  if (companion_fd() < 0) return;
+  if (companion_fd() < 0 || is_adopted_) return;
   for (int round = 0; round < kRounds; ++round) {
     const int n = ::epoll_wait(companion_fd(), events, kBatch, 0);
     for (int i = 0; i < n; ++i) {

@@ -84,6 +84,13 @@ class EventPoll final : public File {
   // Linux: eventpoll_release_file(). `file` has no reference left: it leaves every set.
   static void release_file(File& file);
 
+  // Takes over `kernel_epoll`, an epoll descriptor of the kernel's, as the other half of this set:
+  // the kernel's descriptors are registered there by whoever made it, with the kernel's semantics,
+  // and wait() delivers both halves' events, each first in turn. Once, before anybody waits.
+  void adopt(int kernel_epoll);
+  // The data of events of that half that are none of the program's: something changed, look again.
+  static epoll_data_t hint();
+
   // What is stored for a registration, as in /proc's fdinfo (12.1); none: not registered.
   std::optional<epoll_event> registration(Watched target);
   // The kernel's epoll descriptor that stands in for the kernel files watched here or further down;
@@ -178,6 +185,11 @@ class EventPoll final : public File {
   void ask_kernel_locked();
   void kernel_event(File* file, PollEvents key);
 
+  // The kernel's half (kernel_half.cc).
+  bool is_kernel_half_ready() const;
+  int take_kernel_events(std::span<epoll_event> out);
+  void wake_inner_sets();
+
   Entry mtx_;
   ItemTree rbr_;
   std::uint32_t nested_ = 0;  // items of rbr_ whose files are sets
@@ -197,6 +209,8 @@ class EventPoll final : public File {
   std::atomic<NapiSet> traffic_{0};
   std::atomic<PollContext*> suspended_in_{nullptr};  // where its interrupts were suspended last
   std::atomic<int> companion_{-1};
+  bool is_adopted_ = false;  // the companion is the program's own: its events are to be delivered
+  std::atomic<bool> is_kernels_turn_{false};
 
   // What the running check has found out, with the nesting mutex.
   std::uint64_t below_check_ = 0, leaves_check_ = 0, paths_check_ = 0;

@@ -4,11 +4,15 @@
 #include <sys/mman.h>
 
 #include <bit>
+#include <cerrno>
 
 namespace pollux {
 
-FdTable::FdTable(std::uint32_t capacity)
-    : capacity_(capacity), lock_(ThreadMode::shared), free_(capacity) {
+FdTable::FdTable(std::uint32_t capacity, ForeignNumbers foreign)
+    : capacity_(capacity),
+      foreign_(foreign),
+      lock_(ThreadMode::shared),
+      free_(foreign.take ? 0 : capacity) {
   CHECK(capacity > 0 && capacity <= INT32_MAX);
   void* memory = ::mmap(nullptr, sizeof(Slot) * capacity, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -26,12 +30,26 @@ Result<int> FdTable::install(File* file, bool close_on_exec, int from) {
 
 Result<int> FdTable::reserve(int from) {
   if (!is_in_range(from)) return Errno::invalid;
+  if (has_foreign_numbers()) return reserve_foreign();
   Entered entered(lock_);
   const std::uint32_t number = free_.lowest_free(static_cast<std::uint32_t>(from));
   if (number >= capacity_) return Errno::process_files;
-  free_.take(number);
-  note_used(number, +1);
+  take(number);
   return static_cast<int>(number);
+}
+
+// A number that is given out cannot be in use: what the table has there was closed behind its back.
+Result<int> FdTable::reserve_foreign() {
+  const int number = foreign_.take();
+  if (number < 0) return static_cast<Errno>(errno);
+  if (!is_in_range(number)) {
+    foreign_.give_back(number);
+    return Errno::process_files;
+  }
+  static_cast<void>(forget(number));
+  Entered entered(lock_);
+  take(static_cast<std::uint32_t>(number));
+  return number;
 }
 
 // Without the lock: nobody else touches the slot of a reserved number.
@@ -41,11 +59,12 @@ void FdTable::fill(int reserved, File* file, bool close_on_exec) {
 }
 
 void FdTable::cancel(int reserved) {
-  Entered entered(lock_);
-  const auto index = static_cast<std::uint32_t>(reserved);
-  CHECK(!peek(reserved) && free_.is_taken(index));
-  free_.give_back(index);
-  note_used(index, -1);
+  CHECK(!peek(reserved));
+  {
+    Entered entered(lock_);
+    let_go(static_cast<std::uint32_t>(reserved));
+  }
+  if (has_foreign_numbers()) foreign_.give_back(reserved);
 }
 
 Result<void> FdTable::install_at(File* file, bool close_on_exec, int number) {
@@ -56,9 +75,8 @@ Result<void> FdTable::install_at(File* file, bool close_on_exec, int number) {
     const auto index = static_cast<std::uint32_t>(number);
     before = slots_[index].file.load(std::memory_order_relaxed);
     if (!before) {
-      if (free_.is_taken(index)) return Errno::busy;
-      free_.take(index);
-      note_used(index, +1);
+      if (!has_foreign_numbers() && free_.is_taken(index)) return Errno::busy;
+      take(index);
     }
     store(slots_[index], file, close_on_exec);
   }
@@ -66,7 +84,14 @@ Result<void> FdTable::install_at(File* file, bool close_on_exec, int number) {
   return {};
 }
 
+// Out of the table before its giver may give the number out again.
 Result<void> FdTable::close(int number) {
+  RETURN_IF_ERROR(forget(number));
+  if (has_foreign_numbers()) foreign_.give_back(number);
+  return {};
+}
+
+Result<void> FdTable::forget(int number) {
   if (!is_in_range(number)) return Errno::bad_descriptor;
   File* file;
   {
@@ -74,8 +99,7 @@ Result<void> FdTable::close(int number) {
     const auto index = static_cast<std::uint32_t>(number);
     file = slots_[index].file.exchange(nullptr, std::memory_order_acq_rel);
     if (!file) return Errno::bad_descriptor;
-    free_.give_back(index);
-    note_used(index, -1);
+    let_go(index);
   }
   file->put();
   return {};
@@ -123,6 +147,19 @@ std::uint32_t FdTable::table_size() const {
 void FdTable::store(Slot& slot, File* file, bool close_on_exec) {
   slot.close_on_exec.store(close_on_exec, std::memory_order_relaxed);
   slot.file.store(file, std::memory_order_release);
+}
+
+void FdTable::take(std::uint32_t number) {
+  if (!has_foreign_numbers()) free_.take(number);
+  note_used(number, +1);
+}
+
+void FdTable::let_go(std::uint32_t number) {
+  if (!has_foreign_numbers()) {
+    CHECK(free_.is_taken(number));
+    free_.give_back(number);
+  }
+  note_used(number, -1);
 }
 
 void FdTable::note_used(std::uint32_t number, int change) {

@@ -34,11 +34,19 @@ class FileRef {
   File* file_ = nullptr;
 };
 
+// Numbers that somebody else gives out: the kernel's, each held open there by a placeholder, when
+// programs that know nothing of Pollux use it. The table then only says which are Pollux's.
+struct ForeignNumbers {
+  int (*take)() = nullptr;           // a number for a file to come; -1 and errno: there is none
+  void (*give_back)(int) = nullptr;  // nothing refers to it any more
+};
+
 // Process-wide. Numbers are dense from 0 in a space of their own, up to the configured capacity;
 // lookups take no lock. Each number holds one reference.
 class FdTable {
  public:
-  explicit FdTable(std::uint32_t capacity);
+  // `foreign` without take(): the numbers are the table's own.
+  explicit FdTable(std::uint32_t capacity, ForeignNumbers foreign = {});
   FdTable(const FdTable&) = delete;
   FdTable& operator=(const FdTable&) = delete;
   ~FdTable();  // lets go of nothing: close what is open before
@@ -57,6 +65,11 @@ class FdTable {
   Result<void> install_at(File* file, bool close_on_exec, int number);
   // EBADF if not open. Drops the number's reference, so it may end the file.
   Result<void> close(int number);
+  // The number refers to a foreign file from now on, or to none (it was closed, or replaced by
+  // dup2, without this table): as close(), but its giver needs not hear of it.
+  Result<void> forget(int number);
+  // Whether what the table does not know may be open all the same, and is the kernel's.
+  bool has_foreign_numbers() const { return foreign_.take != nullptr; }
   // With a reference; empty: EBADF.
   __attribute__((no_sanitize("vptr"))) FileRef get(int number) const;
   // Without a reference: valid only while the caller has entered the file's stack and rechecked
@@ -78,11 +91,15 @@ class FdTable {
     return number >= 0 && static_cast<std::uint32_t>(number) < capacity_;
   }
   static void store(Slot& slot, File* file, bool close_on_exec);
+  Result<int> reserve_foreign();
+  void take(std::uint32_t number);
+  void let_go(std::uint32_t number);
   void note_used(std::uint32_t number, int change);
 
   std::uint32_t capacity_;
   Slot* slots_;  // mmap'd: touched as used
-  Entry lock_;   // guards changes: free_, used_, highest_ and the filling of slots
+  const ForeignNumbers foreign_;
+  Entry lock_;  // guards changes: free_, used_, highest_ and the filling of slots
   FreeNumbers free_;
   std::atomic<std::uint32_t> used_{0};
   std::atomic<std::uint32_t> highest_{0};

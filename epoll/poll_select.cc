@@ -103,6 +103,7 @@ class PollWait final : public Waitable {
   void report(pollfd& fd, PollEvents ready) const {
     fd.revents = poll_bits(ready & (bits(fd.events) | always_));
   }
+  int kernel_number(const pollfd& fd, const FileRef& file) const;
   void scan(std::size_t index);
   void arm_one(const pollfd& fd, Sleeper& sleeper);
 
@@ -118,16 +119,25 @@ class PollWait final : public Waitable {
   std::size_t armed_ = 0;
 };
 
+// The kernel's descriptor behind an entry; -1: it is Pollux's, or nobody's.
+int PollWait::kernel_number(const pollfd& fd, const FileRef& file) const {
+  if (file) return file->kernel_fd();
+  return table_.has_foreign_numbers() ? fd.fd : -1;
+}
+
 void PollWait::scan(std::size_t index) {
   pollfd& fd = fds_[index];
   fd.revents = 0;
   if (fd.fd < 0) return;
   const FileRef file = table_.get(fd.fd);
+  if (const int kernel_fd = kernel_number(fd, file); kernel_fd >= 0) {
+    kernel_.push_back({kernel_fd, poll_bits(wanted(fd)), 0});
+    kernel_index_.push_back(index);
+    return;
+  }
   if (!file || !may_ask(*file)) return report(fd, kNval);
   napis_ |= file->napis();
-  if (file->kernel_fd() < 0) return report(fd, ask(*file));
-  kernel_.push_back({file->kernel_fd(), poll_bits(wanted(fd)), 0});
-  kernel_index_.push_back(index);
+  report(fd, ask(*file));
 }
 
 // poll(2) in the kernel always hears ERR and HUP. Where select does not ask for them (a write set
@@ -136,14 +146,14 @@ void PollWait::scan(std::size_t index) {
 void PollWait::arm_one(const pollfd& fd, Sleeper& sleeper) {
   if (fd.fd < 0) return;
   FileRef file = table_.get(fd.fd);
-  if (!file || !may_ask(*file)) return;
-  if (const int kernel_fd = file->kernel_fd(); kernel_fd >= 0) {
+  if (const int kernel_fd = kernel_number(fd, file); kernel_fd >= 0) {
     pollfd now{kernel_fd, poll_bits(wanted(fd)), 0};
     ask_kernel_files(std::span(&now, 1));
     const PollEvents unwanted = bits(now.revents) & ~(bits(fd.events) | always_);
     if (!unwanted) sleep_on_.push_back(now);
     return;
   }
+  if (!file || !may_ask(*file)) return;
   HeldEntry& held = held_[armed_++];
   held.entry.add_to(*file, wanted(fd), sleeper);
   if (file->type() == FileType::eventpoll) {
@@ -216,17 +226,20 @@ PollEvents selected(const SelectSets& sets, int number) {
   return events;
 }
 
-// Linux: max_select_fd(). Bits beyond the table are not looked at (15.4).
+// Linux: max_select_fd(). Bits beyond the table are not looked at (15.4). Whether a foreign number
+// is open turns out when the kernel is asked.
 Result<std::vector<pollfd>> selected_files(const FdTable& table, int n, const SelectSets& sets) {
   std::vector<pollfd> fds;
   for (int number = 0; number < n; ++number) {
     const PollEvents events = selected(sets, number);
     if (!events) continue;
-    if (!table.peek(number)) return Errno::bad_descriptor;
+    if (!table.peek(number) && !table.has_foreign_numbers()) return Errno::bad_descriptor;
     fds.push_back({number, poll_bits(events), 0});
   }
   return fds;
 }
+
+bool is_nobodys(const pollfd& fd) { return bits(fd.revents).has(kNval); }
 
 // Overwrites one set with those of its members that have one of `meaning`. How many.
 int write_back(unsigned long* set, int n, std::span<const pollfd> fds, PollEvents meaning) {
@@ -254,10 +267,14 @@ Result<int> poll_files(FdTable& table, std::span<pollfd> fds, const Blocking& ho
 
 Result<int> select_files(FdTable& table, int n, SelectSets sets, const Blocking& how) {
   if (n < 0) return Errno::invalid;
-  n = std::min(n, static_cast<int>(table.table_size()));
+  n = std::min(
+      n, static_cast<int>(table.has_foreign_numbers() ? table.capacity() : table.table_size()));
   ASSIGN_OR_RETURN(std::vector<pollfd> fds, selected_files(table, n, sets));
   PollWait wait(table, fds, PollEvents(), how.params);
   RETURN_IF_ERROR(wait_until(wait, {how.deadline, how.sigmask}, how.context));
+  if (table.has_foreign_numbers() && std::any_of(fds.begin(), fds.end(), is_nobodys)) {
+    return Errno::bad_descriptor;
+  }
   return write_back(sets.read, n, fds, kReadSet) + write_back(sets.write, n, fds, kWriteSet) +
          write_back(sets.except, n, fds, kExceptSet);
 }

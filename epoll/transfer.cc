@@ -5,6 +5,7 @@
 //            `-> ovflist_ (during a transfer)    v               v
 //   rdllist_ after end_transfer:             [ leftovers ][ ovflist_ ][ delivered level items ]
 #include <algorithm>
+#include <utility>
 
 #include "epoll/asking.h"
 #include "epoll/eventpoll.h"
@@ -163,6 +164,7 @@ Result<int> EventPoll::transfer(ReadyList& txlist, std::span<epoll_event> out) {
 PollEvents EventPoll::poll() {
   Entered entered(mtx_);
   ask_kernel_locked();
+  if (is_kernel_half_ready()) return kIn | kRdNorm;
   if (!available_.load(std::memory_order_acquire)) return PollEvents();
   ReadyList txlist;
   begin_transfer(txlist);
@@ -197,10 +199,13 @@ class SetWait final : public Waitable {
   SetWait(EventPoll& set, std::span<epoll_event> out) : set_(set), out_(out) {}
 
   NapiSet napis() const override { return set_.napis(); }
-  void ask_kernel() override { set_.ask_kernel(); }
+  void ask_kernel() override {
+    set_.ask_kernel();
+    may_ask_kernel_half_ = set_.is_adopted_;
+  }
   Result<int> look() override {
-    if (!set_.available_.load(std::memory_order_acquire)) return 0;
-    return set_.send_events(out_);
+    if (std::exchange(may_ask_kernel_half_, false)) return look_at_both();
+    return look_here(out_);
   }
   bool arm(Sleeper& sleeper) override {
     waiter_.sleeper = &sleeper;
@@ -222,10 +227,28 @@ class SetWait final : public Waitable {
   void note_fruitless_spin() override { set_.note_fruitless_spin(); }
 
  private:
+  Result<int> look_here(std::span<epoll_event> out) {
+    if (out.empty() || !set_.available_.load(std::memory_order_acquire)) return 0;
+    return set_.send_events(out);
+  }
+  // Whoever comes first may fill the program's array: the other does the next time.
+  Result<int> look_at_both() {
+    if (set_.is_kernels_turn_.exchange(!set_.is_kernels_turn_)) {
+      const int n = set_.take_kernel_events(out_);
+      ASSIGN_OR_RETURN(const int more, look_here(out_.subspan(static_cast<std::size_t>(n))));
+      return n + more;
+    }
+    ASSIGN_OR_RETURN(const int n, look_here(out_));
+    const int more = set_.take_kernel_events(out_.subspan(static_cast<std::size_t>(n)));
+    if (n + more > 0) return n + more;
+    return look_here(out_);  // the kernel may have had a hint
+  }
+
   EventPoll& set_;
   const std::span<epoll_event> out_;
   EventPoll::Waiter waiter_;
   pollfd companion_{};
+  bool may_ask_kernel_half_ = false;
 };
 
 // Linux: ep_poll().

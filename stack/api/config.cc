@@ -205,6 +205,14 @@ void read_tcp(const toml::table& table, tcp::TcpConfig& tcp, ConfigError& error)
   }
 }
 
+void read_preload(const toml::table& table, Config& config, ConfigError& error) {
+  Section section(table, "preload", error);
+  section.refuse_unknown(Names{POLLUX_PRELOAD_KEYS});
+  std::string loopback;
+  section.choice("loopback", loopback, {"kernel", "stack"});
+  if (!loopback.empty()) config.loopback_is_stacks = loopback == "stack";
+}
+
 void read_port(const toml::table& table, Config& config, ConfigError& error) {
   PortConfig port;
   port.name = table["name"].value_or(fmt::format("port{}", config.ports.size()));
@@ -287,6 +295,7 @@ void read_root(toml::table& root, Config& config, ConfigError& error) {
   top.refuse_unknown(sections);
   if (const toml::table* table = root["stack"].as_table()) read_stack(*table, config, error);
   if (const toml::table* table = root["tcp"].as_table()) read_tcp(*table, config.tcp, error);
+  if (const toml::table* table = root["preload"].as_table()) read_preload(*table, config, error);
   const toml::node* ports = root.get("port");
   if (!ports) return;
   const toml::array* list = ports->as_array();

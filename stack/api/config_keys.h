@@ -57,4 +57,5 @@
   "name", "device", "addresses", "gateway", "kernel_address", "mtu", "vlan", "descriptors", \
       "checksum_offload", "tso", "rx_interrupts", "impair_rx", "impair_tx", "impair_seed",  \
       "capture"
-#define POLLUX_SECTIONS "stack", "tcp", "port"
+#define POLLUX_PRELOAD_KEYS "loopback"
+#define POLLUX_SECTIONS "stack", "tcp", "port", "preload"

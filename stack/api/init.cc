@@ -1,4 +1,7 @@
 // init.cc - plx_init, plx_exit: the configuration becomes a Host.
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -9,8 +12,9 @@
 #include <utility>
 
 #include "epoll/waiting.h"
-#include "pollux/pollux.h"
+#include "pollux/numbers.h"
 #include "stack/api/config.h"
+#include "stack/api/ownership.h"
 #include "stack/core/host.h"
 
 namespace pollux {
@@ -22,10 +26,27 @@ std::mutex start_mutex;
 Host* owned_host = nullptr;
 std::string& last_error = *std::make_unique<std::string>().release();  // as long as the process
 
+ForeignNumbers foreign_numbers;
+
 int fail(int error, std::string message) {
   last_error = std::move(message);
   errno = error;
   return -1;
+}
+
+// The file that counts, read and checked.
+ConfigError read(const char* config_file, const char* const* settings, Config& config) {
+  const char* from_environment = secure_getenv("POLLUX_CONFIG");
+  const char* file = config_file ? config_file : from_environment;
+  return read_config(file ? file : "", settings, config);
+}
+
+// As many as a placeholder may ever have; Linux's own limit is this at first (fs.nr_open).
+std::uint32_t numbers_of_process() {
+  constexpr rlim_t kMost = 1u << 20;
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return static_cast<std::uint32_t>(std::min(limit.rlim_max, kMost));
 }
 
 int start(const char* config_file, const char* const* settings) {
@@ -33,18 +54,30 @@ int start(const char* config_file, const char* const* settings) {
     return fail(EALREADY, "this process was forked from one that had called plx_init; fork before");
   }
   if (owned_host) return fail(EALREADY, "plx_init has been called already in this process");
-  const char* from_environment = secure_getenv("POLLUX_CONFIG");
-  const char* file = config_file ? config_file : from_environment;
   Config config;
-  if (ConfigError error = read_config(file ? file : "", settings, config)) {
+  if (ConfigError error = read(config_file, settings, config)) {
     return fail(EINVAL, std::move(error.message));
   }
+  config.numbers = foreign_numbers;
+  if (foreign_numbers.take) config.descriptors = numbers_of_process();
   DriverError error;
   owned_host = Host::start(config, error).release();
   if (!owned_host) return fail(error.error, std::move(error.message));
   set_host(owned_host);
   last_error.clear();
   return 0;
+}
+
+std::string& last_rules = *std::make_unique<std::string>().release();
+
+const char* rules(const char* config_file, const char* const* settings) {
+  Config config;
+  if (ConfigError error = read(config_file, settings, config)) {
+    fail(EINVAL, std::move(error.message));
+    return nullptr;
+  }
+  last_rules = ownership_rules(config);
+  return last_rules.c_str();
 }
 
 constexpr std::size_t kDrops = static_cast<std::size_t>(Drop::count);
@@ -79,6 +112,15 @@ void plx_exit(void) {
   if (!pollux::host()) return;
   pollux::set_host(nullptr);
   const std::unique_ptr<pollux::Host> ended(std::exchange(pollux::owned_host, nullptr));
+}
+
+void plx_use_numbers(const plx_numbers* numbers) {
+  pollux::foreign_numbers = {numbers->take, numbers->give_back};
+}
+
+const char* plx_rules(const char* config_file, const char* const* settings) {
+  std::lock_guard lock(pollux::start_mutex);
+  return pollux::rules(config_file, settings);
 }
 
 const char* plx_error(void) { return pollux::last_error.c_str(); }

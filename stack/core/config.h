@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "epoll/busy_poll.h"
+#include "epoll/fd_table.h"
 #include "stack/base/entry.h"
 #include "stack/base/ip_address.h"
 #include "stack/tcp/shared.h"
@@ -65,6 +66,9 @@ struct Config {
       10000;  // the softirq thread takes over after so long without a poll
   tcp::TcpConfig tcp;
   std::vector<PortConfig> ports;
+  ForeignNumbers numbers;  // not of the file: the preload library's
+  // Who has 127.0.0.0/8 in an unmodified program; unset: the kernel if there is a port.
+  std::optional<bool> loopback_is_stacks;
 };
 
 }  // namespace pollux

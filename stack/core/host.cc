@@ -84,7 +84,7 @@ std::unique_ptr<Host> Host::start(const Config& config, DriverError& error) {
 
 Host::Host(const Config& config, PacketPool pool)
     : config_(config),
-      fds_(config.descriptors),
+      fds_(config.descriptors, config.numbers),
       pool_(std::move(pool)),
       context_(clock_, Duration::us(config.poll_ceiling_usecs)) {
   EventPoll::configure({.threads = config.threads,
@@ -106,18 +106,22 @@ Host::Host(const Config& config, PacketPool pool)
   context_.add(*napi_);
 }
 
-// As a process ends: its descriptors are closed, what was sent is delivered (for a while), what is
-// still open then is reset.
 Host::~Host() {
   softirq_.reset();
-  if (!stack_->entry().may_enter()) return;
+  if (stack_->entry().may_enter()) leave();
+}
+
+// As a process ends.
+void Host::leave() {
   const auto end = static_cast<int>(fds_.table_size());
   for (int number = 0; number < end; ++number) static_cast<void>(fds_.close(number));
   const Instant deadline = clock_.now() + kLastDeliveries;
   while (clock_.now() < deadline) {
     napi_->poll(kFirstPollBudget, Napi::Claim::waiter);
-    Inside inside(*stack_);
-    if (!stack_->is_delivering()) break;
+    {
+      Inside inside(*stack_);
+      if (!stack_->is_delivering()) break;
+    }
     ::usleep(kDeliveryPauseUsecs);
   }
   Inside inside(*stack_);

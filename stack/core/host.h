@@ -30,6 +30,9 @@ class Host {
   PollContext& poll_context() { return context_; }
   const BusyPollParams& busy_poll() const { return config_.busy_poll; }
   const Config& config() const { return config_; }
+  // Closes every descriptor, delivers what was sent (for a while), resets what is open then. Other
+  // threads may be inside calls.
+  void leave();
   // epoll_wait, poll or select has returned `events` events: writes that follow may leave together.
   void note_wait_returned(unsigned events);
 

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <vector>
+
 #include "tests/support/epoll_fake.h"
 
 namespace pollux {
@@ -127,6 +130,75 @@ TEST(FdTable, epoll_15_4_table_grows_like_linux) {
   ASSERT_TRUE(table.install(c.give(), false, 3000).ok());
   EXPECT_EQ(table.table_size(), 4096u);
   for (const int number : {63, 64, 3000}) EXPECT_TRUE(table.close(number).ok());
+}
+
+// A giver of numbers: the next ones to give, and those that came back.
+std::vector<int> to_give, given_back;
+constexpr ForeignNumbers kGiver{.take =
+                                    [] {
+                                      if (to_give.empty()) return errno = EMFILE, -1;
+                                      const int number = to_give.front();
+                                      to_give.erase(to_give.begin());
+                                      return number;
+                                    },
+                                .give_back = [](int number) { given_back.push_back(number); }};
+
+class ForeignFdTable : public testing::Test {
+ protected:
+  ForeignFdTable() { to_give = given_back = {}; }
+  FdTable table{16, kGiver};
+};
+
+TEST_F(ForeignFdTable, numbers_come_from_the_giver_and_go_back) {
+  FakeFile a;
+  to_give = {7};
+  EXPECT_EQ(*table.install(a.give(), false), 7);
+  EXPECT_EQ(table.peek(7), &a);
+  EXPECT_EQ(table.peek(0), nullptr);
+  EXPECT_TRUE(table.close(7).ok());
+  EXPECT_TRUE(a.closed());
+  EXPECT_EQ(given_back, std::vector{7});
+}
+
+TEST_F(ForeignFdTable, what_the_giver_says_is_the_answer) {
+  FakeFile a;
+  EXPECT_EQ(table.install(&a, false).error(), Errno::process_files);
+  to_give = {16};
+  EXPECT_EQ(table.install(&a, false).error(), Errno::process_files);
+  EXPECT_EQ(given_back, std::vector{16});
+  to_give = {3};
+  EXPECT_EQ(*table.reserve(), 3);
+  table.cancel(3);
+  EXPECT_EQ(given_back.back(), 3);
+}
+
+TEST_F(ForeignFdTable, a_forgotten_number_does_not_go_back) {
+  FakeFile a;
+  to_give = {2};
+  ASSERT_EQ(*table.install(a.give(), false), 2);
+  EXPECT_TRUE(table.forget(2).ok());
+  EXPECT_TRUE(a.closed());
+  EXPECT_EQ(table.forget(2).error(), Errno::bad_descriptor);
+  EXPECT_TRUE(given_back.empty());
+}
+
+TEST_F(ForeignFdTable, a_number_given_twice_was_closed_behind_its_back) {
+  FakeFile a, b;
+  to_give = {2, 2};
+  ASSERT_EQ(*table.install(a.give(), false), 2);
+  ASSERT_EQ(*table.install(b.give(), false), 2);
+  EXPECT_TRUE(a.closed());
+  EXPECT_EQ(table.peek(2), &b);
+  EXPECT_EQ(table.used(), 1u);
+  EXPECT_TRUE(table.close(2).ok());
+}
+
+TEST_F(ForeignFdTable, install_at_takes_a_number_that_is_open_already) {
+  FakeFile a;
+  EXPECT_TRUE(table.install_at(a.give(), false, 5).ok());
+  EXPECT_EQ(table.peek(5), &a);
+  EXPECT_TRUE(table.close(5).ok());
+  EXPECT_EQ(given_back, std::vector{5});
 }
 
 }  // namespace

@@ -323,5 +323,41 @@ TEST_F(PollTest, epoll_13_9_spins_once_in_each_call) {
   EXPECT_EQ(context.budgets.size(), 6u);
 }
 
+// With foreign numbers what the table does not know is asked of the kernel.
+class ForeignPollTest : public EpollTest {
+ protected:
+  ~ForeignPollTest() override {
+    ::close(kernels);
+    static_cast<void>(table.forget(kOurs));
+  }
+  static constexpr int kOurs = 150;
+  FakeFile file{kIn};
+  FdTable table{200, {.take = [] { return kOurs; }, .give_back = [](int) {}}};
+  const int kernels = ::eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
+  BusyPollParams params;
+};
+
+TEST_F(ForeignPollTest, both_kinds_in_one_poll) {
+  ASSERT_EQ(*table.install(file.give(), false), kOurs);
+  pollfd fds[] = {{kernels, POLLIN, 0}, {kOurs, POLLIN, 0}, {149, POLLIN, 0}};
+  EXPECT_EQ(*poll_files(table, fds, {Instant(), nullptr, context, params}), 3);
+  EXPECT_EQ(fds[0].revents, POLLIN);
+  EXPECT_EQ(fds[1].revents, POLLIN);
+  EXPECT_EQ(fds[2].revents, POLLNVAL);
+}
+
+TEST_F(ForeignPollTest, both_kinds_in_one_select) {
+  ASSERT_EQ(*table.install(file.give(), false), kOurs);
+  unsigned long set[4] = {};
+  const auto put = [&set](int n) { set[n / 64] |= 1ul << n % 64; };
+  put(kernels);
+  put(kOurs);
+  const SelectSets sets{set, nullptr, nullptr};
+  const Blocking how{Instant(), nullptr, context, params};
+  EXPECT_EQ(*select_files(table, 200, sets, how), 2);
+  put(149);
+  EXPECT_EQ(select_files(table, 200, sets, how).error(), Errno::bad_descriptor);
+}
+
 }  // namespace
 }  // namespace pollux

@@ -1,0 +1,42 @@
+// numbers_calls.cc - what the preload library needs beside the public calls.
+#include <string>
+
+#include "epoll/eventpoll.h"
+#include "pollux/numbers.h"
+#include "stack/api/errno_result.h"
+#include "stack/core/host.h"
+
+namespace pollux {
+namespace {
+
+Result<void> adopt(int number, int kernel_epoll) {
+  Host* host = pollux::host();
+  if (!host) return Errno::network_down;
+  ASSIGN_OR_RETURN(EventPoll * set, EventPoll::create());
+  set->adopt(kernel_epoll);
+  const Result<void> installed = host->fds().install_at(set, false, number);
+  if (!installed.ok()) set->put();
+  return installed;
+}
+
+}  // namespace
+}  // namespace pollux
+
+using namespace pollux;
+
+extern "C" {
+
+int plx_forget(int fd) {
+  Host* host = pollux::host();
+  return host ? to_return(host->fds().forget(fd)) : fail(Errno::bad_descriptor);
+}
+
+int plx_adopt_epoll(int number, int kernel_epoll) { return to_return(adopt(number, kernel_epoll)); }
+
+uint64_t plx_epoll_hint(void) { return EventPoll::hint().u64; }
+
+void plx_leave(void) {
+  if (Host* host = pollux::host()) host->leave();
+}
+
+}  // extern "C"
