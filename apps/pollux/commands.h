@@ -63,9 +63,17 @@ struct PingCommand {
   bool quiet = false;
 };
 
+struct RunCommand {
+  StackOptions stack;
+  bool explain = false;
+  std::vector<std::string> program;  // its name and its arguments
+};
+
 // Exit statuses: 0 done, 1 failed (for ping: no answer at all), 2 a wrong command line.
 int latency_main(const LatencyCommand& command);
 int ping_main(const PingCommand& command);
+// Becomes the program. 2: what was asked for cannot work; 126, 127: as a shell's, it cannot be run.
+int run_main(const RunCommand& command);
 
 // A numeric IPv4 address and a port; false: not an address.
 bool parse_address(const std::string& host, int port, sockaddr_in& address);

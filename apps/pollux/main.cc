@@ -10,14 +10,19 @@ namespace {
 
 using pollux::tool::LatencyCommand;
 using pollux::tool::PingCommand;
+using pollux::tool::RunCommand;
 using pollux::tool::StackOptions;
 
-void add_stack_options(CLI::App& app, StackOptions& stack) {
+void add_config_options(CLI::App& app, StackOptions& stack) {
   app.add_option("-c,--config", stack.config, "configuration file of the stack")
       ->check(CLI::ExistingFile);
   app.add_option("--set", stack.settings, "KEY=VALUE that overrides the file; may be repeated")
       ->take_all()
       ->allow_extra_args(false);
+}
+
+void add_stack_options(CLI::App& app, StackOptions& stack) {
+  add_config_options(app, stack);
   app.add_flag("--kernel", stack.kernel, "use the kernel's sockets instead of Pollux");
 }
 
@@ -77,6 +82,15 @@ CLI::App* add_ping(CLI::App& app, PingCommand& command) {
   return ping;
 }
 
+CLI::App* add_run(CLI::App& app, RunCommand& command) {
+  CLI::App* run = app.add_subcommand("run", "run an unmodified program on Pollux: run -- PROGRAM");
+  add_config_options(*run, command.stack);
+  run->add_flag("--explain", command.explain, "say which addresses are the stack's, and end");
+  run->add_option("program", command.program, "the program and its arguments");
+  run->positionals_at_end();
+  return run;
+}
+
 void stop_on(int number) {
   struct sigaction action = {};
   action.sa_handler = [](int) { pollux::tool::g_stop = 1; };
@@ -92,7 +106,10 @@ int main(int argc, char** argv) {
   PingCommand ping_command;
   const CLI::App* latency = add_latency(app, latency_command);
   add_ping(app, ping_command);
+  RunCommand run_command;
+  const CLI::App* run = add_run(app, run_command);
   CLI11_PARSE(app, argc, argv);
+  if (run->parsed()) return pollux::tool::run_main(run_command);
   stop_on(SIGINT);
   stop_on(SIGTERM);
   return latency->parsed() ? pollux::tool::latency_main(latency_command)

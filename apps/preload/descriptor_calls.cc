@@ -1,0 +1,148 @@
+// descriptor_calls.cc - close, dup, fcntl, ioctl, fstat and the like, interposed.
+#include <algorithm>
+#include <cstdarg>
+#include <cstring>
+
+#include "apps/preload/route.h"
+#include "apps/preload/undecided.h"
+
+using namespace pollux::preload;
+
+namespace {
+
+// The kernel has replaced or closed what was at `fd`.
+void forget(int fd) {
+  const Owner owner = owner_of(fd);
+  if (owner == Owner::kernel) return;
+  if (is_note(owner)) return note_close(fd);
+  set_owner(fd, Owner::kernel);
+  if (owner == Owner::lost) return;
+  const Inside inside;
+  engine().forget(fd);
+}
+
+// The kernel has made `duplicate` of `fd`; the caller's error number stays.
+int note_new(int fd, int duplicate) {
+  if (duplicate < 0 || is_inside() || duplicate == fd) return duplicate;
+  const int error = errno;
+  forget(duplicate);
+  const Owner owner = owner_of(fd);
+  if (is_note(owner)) note_duplicate(fd, duplicate);
+  if (owner == Owner::lost) set_owner(duplicate, owner);
+  if (owner == Owner::stack || owner == Owner::set) {
+    const Inside inside;
+    const OfferedNumber offered(duplicate);
+    engine().fcntl(fd, F_DUPFD, 0);
+    set_owner(duplicate, owner);
+  }
+  errno = error;
+  return duplicate;
+}
+
+int control(int fd, int command, void* argument) {
+  switch (command) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+      return note_new(fd, libc().fcntl(fd, command, argument));
+    case F_GETFL:
+    case F_SETFL:
+      return route(&Libc::fcntl, &Engine::fcntl, fd, command, argument);
+    default:
+      return libc().fcntl(fd, command, argument);
+  }
+}
+
+int close_owned(int fd) {
+  const Owner owner = owner_of(fd);
+  if (owner == Owner::stack || owner == Owner::set) {
+    const Inside inside;
+    return engine().close(fd);
+  }
+  forget(fd);
+  return libc().close(fd);
+}
+
+void close_owned_between(unsigned first, unsigned last) {
+  const auto end = std::min(last, static_cast<unsigned>(std::max(highest_number.load(), 0)));
+  for (unsigned fd = first; fd <= end; ++fd) {
+    if (owner_of(static_cast<int>(fd)) != Owner::kernel) close_owned(static_cast<int>(fd));
+  }
+}
+
+// An accepted socket's placeholder is no socket to the kernel.
+int as_socket(int fd, int result, struct stat* status) {
+  if (result == 0 && !is_inside() && owner_of(fd) == Owner::stack) {
+    status->st_mode = S_IFSOCK | 0777;
+  }
+  return result;
+}
+
+}  // namespace
+
+INTERPOSED int close(int fd) {
+  return is_inside() || owner_of(fd) == Owner::kernel ? libc().close(fd) : close_owned(fd);
+}
+
+INTERPOSED int close_range(unsigned first, unsigned last, int flags) noexcept {
+  if (!is_inside() && (flags & CLOSE_RANGE_CLOEXEC) == 0) close_owned_between(first, last);
+  return libc().close_range(first, last, flags);
+}
+
+INTERPOSED void closefrom(int first) noexcept {
+  if (!is_inside()) close_owned_between(static_cast<unsigned>(std::max(first, 0)), ~0u);
+  libc().closefrom(first);
+}
+
+INTERPOSED int dup(int fd) noexcept { return note_new(fd, libc().dup(fd)); }
+INTERPOSED int dup2(int from, int to) noexcept { return note_new(from, libc().dup2(from, to)); }
+INTERPOSED int dup3(int from, int to, int flags) noexcept {
+  return note_new(from, libc().dup3(from, to, flags));
+}
+
+INTERPOSED int fcntl(int fd, int command, ...) {
+  va_list arguments;
+  va_start(arguments, command);
+  void* const argument = va_arg(arguments, void*);
+  va_end(arguments);
+  return control(fd, command, argument);
+}
+
+INTERPOSED int ioctl(int fd, unsigned long request, ...) noexcept {
+  va_list arguments;
+  va_start(arguments, request);
+  void* const argument = va_arg(arguments, void*);
+  va_end(arguments);
+  if (request == FIOCLEX || request == FIONCLEX) return libc().ioctl(fd, request, argument);
+  return route(&Libc::ioctl, &Engine::ioctl, fd, request, argument);
+}
+
+INTERPOSED int fstat(int fd, struct stat* status) noexcept {
+  return as_socket(fd, libc().fstat(fd, status), status);
+}
+INTERPOSED int fstatat(int fd, const char* path, struct stat* status, int flags) noexcept {
+  const int result = libc().fstatat(fd, path, status, flags);
+  const bool is_of_descriptor = (flags & AT_EMPTY_PATH) != 0 && *path == '\0';
+  return is_of_descriptor ? as_socket(fd, result, status) : result;
+}
+INTERPOSED int statx(int fd, const char* path, int flags, unsigned mask,
+                     struct statx* status) noexcept {
+  const int result = libc().statx(fd, path, flags, mask, status);
+  const bool is_of_descriptor = (flags & AT_EMPTY_PATH) != 0 && *path == '\0';
+  if (result == 0 && is_of_descriptor && !is_inside() && owner_of(fd) == Owner::stack) {
+    status->stx_mode = S_IFSOCK | 0777;
+  }
+  return result;
+}
+INTERPOSED int isfdtype(int fd, int type) noexcept {
+  struct stat status;
+  return fstat(fd, &status) == 0 ? (status.st_mode & S_IFMT) == static_cast<unsigned>(type) : -1;
+}
+
+INTERPOSED off_t lseek(int fd, off_t offset, int whence) noexcept {
+  return refuse(ESPIPE, &Libc::lseek, fd, offset, whence);
+}
+INTERPOSED int fsync(int fd) { return refuse(EINVAL, &Libc::fsync, fd); }
+INTERPOSED int fdatasync(int fd) { return refuse(EINVAL, &Libc::fdatasync, fd); }
+INTERPOSED int ftruncate(int fd, off_t length) noexcept {
+  return refuse(EINVAL, &Libc::ftruncate, fd, length);
+}

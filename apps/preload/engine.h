@@ -1,0 +1,49 @@
+// engine.h - Engine: libpollux, opened and started when a socket first needs it.
+#pragma once
+
+#include "pollux/numbers.h"
+
+// Every plx_* call that is used here, without its prefix.
+#define PRELOAD_ENGINE_CALLS(X)                                                                   \
+  X(init)                                                                                         \
+  X(error)                                                                                        \
+  X(leave) X(use_numbers) X(forget) X(adopt_epoll) X(epoll_hint) X(socket) X(bind) X(listen)      \
+      X(accept4) X(connect) X(shutdown) X(getsockname) X(getpeername) X(getsockopt) X(setsockopt) \
+          X(read) X(readv) X(recv) X(recvfrom) X(recvmsg) X(write) X(writev) X(send) X(sendto)    \
+              X(sendmsg) X(close) X(fcntl) X(ioctl) X(epoll_ctl) X(epoll_pwait) X(epoll_pwait2)   \
+                  X(poll) X(ppoll) X(select) X(pselect)
+
+namespace pollux::preload {
+
+struct Engine {
+#define PRELOAD_POINTER(name) decltype(&plx_##name) name;
+  PRELOAD_ENGINE_CALLS(PRELOAD_POINTER)
+#undef PRELOAD_POINTER
+};
+
+// Only where a number is the stack's, or after start_engine().
+const Engine& engine();
+bool engine_runs();
+// True: it runs. Else ENETDOWN, and why has been said, once.
+bool start_engine();
+// In a child of fork: the stack was the parent's.
+void lose_engine();
+
+// The next number that Pollux takes in this thread is `number`, which is open already.
+class OfferedNumber {
+ public:
+  explicit OfferedNumber(int number);
+  OfferedNumber(const OfferedNumber&) = delete;
+  OfferedNumber& operator=(const OfferedNumber&) = delete;
+  ~OfferedNumber();
+};
+// Placeholders made in this thread meanwhile are close-on-exec.
+class CloseOnExecPlaceholders {
+ public:
+  explicit CloseOnExecPlaceholders(bool wanted);
+  CloseOnExecPlaceholders(const CloseOnExecPlaceholders&) = delete;
+  CloseOnExecPlaceholders& operator=(const CloseOnExecPlaceholders&) = delete;
+  ~CloseOnExecPlaceholders();
+};
+
+}  // namespace pollux::preload

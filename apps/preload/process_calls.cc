@@ -1,0 +1,137 @@
+// process_calls.cc - fork, threads and the end of the process; and Pollux's own descriptors.
+#include <cstdarg>
+#include <cstring>
+#include <memory>
+
+#include "apps/preload/route.h"
+#include "apps/preload/undecided.h"
+
+namespace pollux::preload {
+namespace {
+
+// In the child nothing that the parent's stack has is ours; notes are.
+void lose_stack() {
+  if (!engine_runs()) return;
+  lose_engine();
+  for (int fd = 0; fd <= highest_number; ++fd) {
+    const Owner owner = owner_of(fd);
+    if (owner == Owner::stack) set_owner(fd, Owner::lost);
+    if (owner == Owner::set) set_owner(fd, Owner::kernel);
+  }
+}
+
+[[gnu::constructor]] void begin() { pthread_atfork(nullptr, nullptr, lose_stack); }
+
+// Programs end without closing: what they sent is delivered all the same.
+[[gnu::destructor]] void end() {
+  if (!engine_runs()) return;
+  const Inside inside;
+  engine().leave();
+}
+
+struct Thread {
+  void* (*run)(void*);
+  void* argument;
+};
+
+// A thread of Pollux's or DPDK's, which is inside for good.
+void* run_inside(void* given) {
+  const std::unique_ptr<Thread> thread(static_cast<Thread*>(given));
+  const Inside inside;
+  return thread->run(thread->argument);
+}
+
+}  // namespace
+
+void set_owner(int fd, Owner owner) {
+  if (fd < 0 || fd >= kNumbers) return;
+  owners[fd].store(owner, std::memory_order_release);
+  int highest = highest_number;
+  while (owner != Owner::kernel && fd > highest &&
+         !highest_number.compare_exchange_weak(highest, fd)) {
+  }
+}
+
+void say(const char* text, const char* more) {
+  const iovec line[] = {{const_cast<char*>("pollux: "), 8},
+                        {const_cast<char*>(text), std::strlen(text)},
+                        {const_cast<char*>(more), std::strlen(more)},
+                        {const_cast<char*>("\n"), 1}};
+  static_cast<void>(libc().writev(STDERR_FILENO, line, 4));
+}
+
+int out_of_the_way(int fd) {
+  if (fd < 0 || fd >= kOwnNumbers || !is_inside()) return fd;
+  const int high = libc().fcntl(fd, F_DUPFD_CLOEXEC, kOwnNumbers);
+  if (high < 0) return fd;  // RLIMIT_NOFILE is that low
+  libc().close(fd);
+  return high;
+}
+
+}  // namespace pollux::preload
+
+using namespace pollux::preload;
+
+INTERPOSED pid_t fork(void) noexcept { return libc().fork(); }
+
+// A child that shares its parent's memory would close its parent's sockets in our tables.
+INTERPOSED pid_t vfork(void) noexcept { return libc().fork(); }
+
+// The one that runs no handlers.
+INTERPOSED pid_t _Fork(void) noexcept {
+  const pid_t child = libc()._Fork();
+  if (child == 0) lose_stack();
+  return child;
+}
+
+INTERPOSED int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
+                              void* (*run)(void*), void* argument) noexcept {
+  if (!is_inside()) return libc().pthread_create(thread, attributes, run, argument);
+  auto given = std::make_unique<Thread>(Thread{run, argument});
+  const int error = libc().pthread_create(thread, attributes, run_inside, given.get());
+  if (error == 0) static_cast<void>(given.release());
+  return error;
+}
+
+INTERPOSED int eventfd(unsigned count, int flags) noexcept {
+  return out_of_the_way(libc().eventfd(count, flags));
+}
+INTERPOSED int timerfd_create(clockid_t clock, int flags) noexcept {
+  return out_of_the_way(libc().timerfd_create(clock, flags));
+}
+INTERPOSED int memfd_create(const char* name, unsigned flags) noexcept {
+  return out_of_the_way(libc().memfd_create(name, flags));
+}
+INTERPOSED int pipe(int ends[2]) noexcept { return pipe2(ends, 0); }
+INTERPOSED int pipe2(int ends[2], int flags) noexcept {
+  const int result = libc().pipe2(ends, flags);
+  if (result != 0) return result;
+  ends[0] = out_of_the_way(ends[0]);
+  ends[1] = out_of_the_way(ends[1]);
+  return result;
+}
+
+namespace {
+
+int open_file(const char* path, int flags, va_list arguments) {
+  const bool has_mode = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+  const mode_t mode = has_mode ? va_arg(arguments, mode_t) : 0;
+  return out_of_the_way(libc().open64(path, flags, mode));
+}
+
+}  // namespace
+
+INTERPOSED int open(const char* path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const int fd = open_file(path, flags, arguments);
+  va_end(arguments);
+  return fd;
+}
+INTERPOSED int open64(const char* path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const int fd = open_file(path, flags, arguments);
+  va_end(arguments);
+  return fd;
+}

@@ -1,0 +1,82 @@
+// stdio_calls.cc - stdio on a stack's socket: libc's own streams call the kernel past everybody.
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "apps/preload/route.h"
+
+using namespace pollux::preload;
+
+namespace {
+
+struct Stream {
+  FILE* file;
+  int fd;
+};
+struct Streams {
+  std::mutex mutex;
+  std::vector<Stream> all;
+};
+Streams& streams() {
+  static Streams& instance = *std::make_unique<Streams>().release();
+  return instance;
+}
+
+int descriptor_of(void* cookie) {
+  return static_cast<int>(reinterpret_cast<std::intptr_t>(cookie));
+}
+
+ssize_t read_stream(void* cookie, char* buffer, std::size_t size) {
+  return read(descriptor_of(cookie), buffer, size);
+}
+// stdio takes less than all for an error.
+ssize_t write_stream(void* cookie, const char* buffer, std::size_t size) {
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t n = write(descriptor_of(cookie), buffer + done, size - done);
+    if (n <= 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  return static_cast<ssize_t>(done);
+}
+int close_stream(void* cookie) {
+  const int fd = descriptor_of(cookie);
+  {
+    const std::lock_guard lock(streams().mutex);
+    std::erase_if(streams().all, [fd](const Stream& stream) { return stream.fd == fd; });
+  }
+  return close(fd);
+}
+
+FILE* open_stream(int fd, const char* mode) {
+  constexpr cookie_io_functions_t kCalls{
+      .read = read_stream, .write = write_stream, .seek = nullptr, .close = close_stream};
+  auto* const cookie = reinterpret_cast<void*>(static_cast<std::intptr_t>(fd));
+  FILE* const file = fopencookie(cookie, mode, kCalls);
+  if (!file) return file;
+  const std::lock_guard lock(streams().mutex);
+  streams().all.push_back({file, fd});
+  return file;
+}
+
+}  // namespace
+
+// Also of a socket that is undecided yet: it may be the stack's before the stream is used.
+INTERPOSED FILE* fdopen(int fd, const char* mode) noexcept {
+  const Owner owner = owner_of(fd);
+  const bool may_be_stacks = owner == Owner::stack || is_note(owner);
+  return may_be_stacks ? open_stream(fd, mode) : libc().fdopen(fd, mode);
+}
+
+INTERPOSED int fileno(FILE* file) noexcept {
+  {
+    const std::lock_guard lock(streams().mutex);
+    for (const Stream& stream : streams().all) {
+      if (stream.file == file) return stream.fd;
+    }
+  }
+  return libc().fileno(file);
+}
+INTERPOSED int fileno_unlocked(FILE* file) noexcept { return fileno(file); }

@@ -1,0 +1,272 @@
+// undecided.cc - taking notes, deciding, and replaying them on the stack.
+#include "apps/preload/undecided.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "apps/preload/calls.h"
+#include "apps/preload/engine.h"
+#include "apps/preload/sets.h"
+
+namespace pollux::preload {
+namespace {
+
+struct Option {
+  int level, name;
+  std::vector<char> value;
+};
+struct Watch {
+  int epfd, number;
+  epoll_event event;
+};
+struct Note {
+  int domain, type, protocol;
+  std::vector<int> numbers;
+  std::vector<Option> options;
+  std::vector<Watch> watches;
+  std::vector<char> bound;  // a sockaddr of the stack's; empty: none
+  int backlog = -1;         // -1: does not listen
+  bool is_dormant = false;
+};
+
+// Never destroyed: other threads may still run while the process ends.
+struct Notes {
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Note>> all;
+  std::atomic<int> dormant{0};
+};
+Notes& notes() {
+  static Notes& instance = *std::make_unique<Notes>().release();
+  return instance;
+}
+
+std::size_t index_of(Owner owner) {
+  return static_cast<std::size_t>(owner) - static_cast<std::size_t>(Owner::first_undecided);
+}
+Owner owner_at(std::size_t index) {
+  return static_cast<Owner>(index + static_cast<std::size_t>(Owner::first_undecided));
+}
+
+// The mutex is held. Null: none, or no longer.
+Note* note_of(int fd) {
+  const Owner owner = owner_of(fd);
+  return is_note(owner) ? notes().all[index_of(owner)].get() : nullptr;
+}
+
+void set_dormant(Note& note, bool is_dormant) {
+  if (note.is_dormant != is_dormant) notes().dormant += is_dormant ? 1 : -1;
+  note.is_dormant = is_dormant;
+}
+
+// The mutex is held. `owner`: of its numbers from now on.
+std::unique_ptr<Note> take_out(Note& note, Owner owner) {
+  std::unique_ptr<Note>& slot = notes().all[index_of(owner_of(note.numbers.front()))];
+  set_dormant(note, false);
+  for (const int number : note.numbers) set_owner(number, owner);
+  return std::move(slot);
+}
+
+sockaddr* address_in(std::vector<char>& bytes) { return reinterpret_cast<sockaddr*>(bytes.data()); }
+
+void replay_watches(const Note& note) {
+  for (Watch watch : note.watches) {
+    if (libc().epoll_ctl(watch.epfd, EPOLL_CTL_DEL, watch.number, &watch.event) != 0) continue;
+    control_stacks(watch.epfd, EPOLL_CTL_ADD, watch.number, &watch.event);
+  }
+}
+
+// What the program was told has worked already, so a failure can only be said.
+void replay_address(int fd, Note& note) {
+  const auto length = static_cast<socklen_t>(note.bound.size());
+  if (length != 0 && engine().bind(fd, address_in(note.bound), length) != 0) {
+    say("an address that was bound before the stack started cannot be had: ", strerror(errno));
+  }
+  if (note.backlog >= 0 && engine().listen(fd, note.backlog) != 0) {
+    say("a socket cannot listen on the stack: ", strerror(errno));
+  }
+}
+
+// The stack runs; nothing is locked. The kernel's socket stays as the placeholder.
+bool replay(Note& note) {
+  const int fd = note.numbers.front();
+  const Inside inside;
+  const bool is_non_blocking = (libc().fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
+  {
+    const OfferedNumber offered(fd);
+    const int type = note.type | (is_non_blocking ? SOCK_NONBLOCK : 0);
+    if (engine().socket(note.domain, type, note.protocol) != fd) return false;
+  }
+  for (const Option& option : note.options) {
+    engine().setsockopt(fd, option.level, option.name, option.value.data(),
+                        static_cast<socklen_t>(option.value.size()));
+  }
+  replay_address(fd, note);
+  for (const int number : std::span(note.numbers).subspan(1)) {
+    const OfferedNumber offered(number);
+    engine().fcntl(fd, F_DUPFD, 0);
+  }
+  replay_watches(note);
+  return true;
+}
+
+// The stack runs. False: somebody was faster, or the stack has no room (errno).
+bool become_stacks(int fd) {
+  std::unique_ptr<Note> note;
+  {
+    const std::lock_guard lock(notes().mutex);
+    Note* const found = note_of(fd);
+    if (!found) return owner_of(fd) == Owner::stack;
+    note = take_out(*found, Owner::kernel);
+  }
+  if (replay(*note)) return true;
+  for (const int number : note->numbers) set_owner(number, Owner::kernel);
+  return false;
+}
+
+Turn to_stack(int fd) {
+  if (!start_engine()) return Turn::nobodys;
+  return become_stacks(fd) ? Turn::stacks : Turn::nobodys;
+}
+
+// A socket that was bound for the stack in vain: to any address, and then it talks to the kernel's.
+bool bind_to_kernel(Note& note) {
+  if (note.bound.empty()) return true;
+  const auto length = static_cast<socklen_t>(note.bound.size());
+  return libc().bind(note.numbers.front(), address_in(note.bound), length) == 0;
+}
+
+}  // namespace
+
+void note_socket(int fd, int domain, int type, int protocol) {
+  auto note = std::make_unique<Note>(Note{.domain = domain, .type = type, .protocol = protocol});
+  note->numbers = {fd};
+  const std::lock_guard lock(notes().mutex);
+  auto& all = notes().all;
+  auto slot = std::find(all.begin(), all.end(), nullptr);
+  if (slot == all.end()) slot = all.emplace(all.end());
+  *slot = std::move(note);
+  set_owner(fd, owner_at(static_cast<std::size_t>(slot - all.begin())));
+}
+
+void note_option(int fd, int level, int name, const void* value, socklen_t length) {
+  const std::lock_guard lock(notes().mutex);
+  const auto* bytes = static_cast<const char*>(value);
+  if (Note* note = note_of(fd)) note->options.push_back({level, name, {bytes, bytes + length}});
+}
+
+void note_watch(int epfd, int operation, int fd, const epoll_event& event) {
+  const std::lock_guard lock(notes().mutex);
+  Note* const note = note_of(fd);
+  if (!note) return;
+  std::erase_if(note->watches,
+                [=](const Watch& watch) { return watch.epfd == epfd && watch.number == fd; });
+  if (operation != EPOLL_CTL_DEL) note->watches.push_back({epfd, fd, event});
+}
+
+void note_duplicate(int fd, int duplicate) {
+  const std::lock_guard lock(notes().mutex);
+  Note* const note = note_of(fd);
+  if (!note) return;
+  note->numbers.push_back(duplicate);
+  set_owner(duplicate, owner_of(fd));
+}
+
+void note_close(int fd) {
+  const std::lock_guard lock(notes().mutex);
+  Note* const note = note_of(fd);
+  if (!note) return;
+  if (note->numbers.size() == 1) {
+    take_out(*note, Owner::kernel);
+    return;
+  }
+  std::erase(note->numbers, fd);
+  set_owner(fd, Owner::kernel);
+}
+
+Turn decide(int fd, Use use, const sockaddr* address, socklen_t length) {
+  if (!address || length < sizeof(sa_family_t) || address->sa_family == AF_UNSPEC) {
+    return Turn::kernels;  // nothing is decided by it
+  }
+  if (is_stacks(use, address, length)) return to_stack(fd);
+  const std::lock_guard lock(notes().mutex);
+  Note* const note = note_of(fd);
+  if (!note) return Turn::kernels;
+  if (!bind_to_kernel(*note)) return Turn::nobodys;
+  take_out(*note, Owner::kernel);
+  return Turn::kernels;
+}
+
+int bind_dormant(int fd, const sockaddr* address, socklen_t length) {
+  const std::lock_guard lock(notes().mutex);
+  Note* const note = note_of(fd);
+  if (!note || !note->bound.empty()) {
+    errno = EINVAL;  // bound already
+    return -1;
+  }
+  const auto* bytes = reinterpret_cast<const char*>(address);
+  note->bound.assign(bytes, bytes + length);
+  set_dormant(*note, true);
+  return 0;
+}
+
+int listen_dormant(int fd, int backlog) {
+  const std::lock_guard lock(notes().mutex);
+  Note* const note = note_of(fd);
+  if (!note || (note->type & 0xf) != SOCK_STREAM) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
+  note->backlog = std::max(backlog, 0);
+  set_dormant(*note, true);
+  return 0;
+}
+
+bool is_dormant(int fd) {
+  if (notes().dormant == 0) return false;
+  const std::lock_guard lock(notes().mutex);
+  const Note* const note = note_of(fd);
+  return note && note->is_dormant;
+}
+
+void wake_dormant() {
+  while (notes().dormant != 0) {
+    int fd = -1;
+    {
+      const std::lock_guard lock(notes().mutex);
+      for (const auto& note : notes().all) {
+        if (note && note->is_dormant) fd = note->numbers.front();
+      }
+    }
+    if (fd >= 0) become_stacks(fd);
+  }
+}
+
+void wake_dormant_in(int epfd) {
+  if (notes().dormant == 0) return;
+  bool is_wanted = false;
+  {
+    const std::lock_guard lock(notes().mutex);
+    for (const auto& note : notes().all) {
+      if (!note || !note->is_dormant) continue;
+      for (const Watch& watch : note->watches) is_wanted |= watch.epfd == epfd;
+    }
+  }
+  if (is_wanted) start_engine();
+}
+
+Turn turn_slowly(int fd, Owner owner) {
+  if (is_note(owner)) return is_dormant(fd) ? to_stack(fd) : Turn::kernels;
+  static std::atomic<bool> is_said{false};
+  if (!is_said.exchange(true)) {
+    say("this process was forked: its parent's sockets are the parent's and answer EBADF here");
+  }
+  errno = EBADF;
+  return Turn::nobodys;
+}
+
+}  // namespace pollux::preload

@@ -1,0 +1,34 @@
+// undecided.h - notes of internet sockets that have not said with whom they talk, or sleep until a
+// stack runs.
+#pragma once
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "apps/preload/preload.h"
+#include "apps/preload/rules.h"
+
+// One note for each open socket, however many numbers it has. Each is a kernel socket meanwhile;
+// when its address turns out to be the stack's, the note is replayed there and ends.
+namespace pollux::preload {
+
+void note_socket(int fd, int domain, int type, int protocol);
+void note_option(int fd, int level, int name, const void* value, socklen_t length);
+void note_watch(int epfd, int operation, int fd, const epoll_event& event);
+void note_duplicate(int fd, int duplicate);
+void note_close(int fd);
+
+// The address that decides. Kernels: the note is gone, libc is to act; for bind and the stack see
+// below. Stacks: the socket is the stack's, which runs. Nobodys: errno says why.
+Turn decide(int fd, Use use, const sockaddr* address, socklen_t length);
+// bind to an address of the stack's, and listen, while no stack runs. 0, or -1 and errno.
+int bind_dormant(int fd, const sockaddr* address, socklen_t length);
+int listen_dormant(int fd, int backlog);
+bool is_dormant(int fd);
+
+// The stack has just started: every dormant socket is its own now.
+void wake_dormant();
+// A thread is about to wait for this set: starts the stack if a dormant socket is in it.
+void wake_dormant_in(int epfd);
+
+}  // namespace pollux::preload
