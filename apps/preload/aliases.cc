@@ -58,7 +58,7 @@ CHECKED(int, __ppoll_chk,
         (pollfd * fds, nfds_t count, const timespec* timeout, const sigset_t* mask, Size room),
         count, room / sizeof *fds, ppoll(fds, count, timeout, mask))
 
-// off_t has 64 bits here.
+static_assert(sizeof(off_t) == 8);
 ALIAS(ssize_t, pread64, (int fd, void* buffer, Size length, off64_t offset),
       pread(fd, buffer, length, offset))
 ALIAS(ssize_t, pwrite64, (int fd, const void* buffer, Size length, off64_t offset),

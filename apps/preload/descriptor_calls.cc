@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "apps/preload/route.h"
+#include "apps/preload/sets.h"
 #include "apps/preload/undecided.h"
 
 using namespace pollux::preload;
@@ -15,8 +16,9 @@ void forget(int fd) {
   const Owner owner = owner_of(fd);
   if (owner == Owner::kernel) return;
   if (is_note(owner)) return note_close(fd);
+  if (owner == Owner::kernel_set || owner == Owner::set) note_set_close(fd);
   set_owner(fd, Owner::kernel);
-  if (owner == Owner::lost) return;
+  if (owner == Owner::lost || owner == Owner::kernel_set) return;
   const Inside inside;
   engine().forget(fd);
 }
@@ -29,6 +31,7 @@ int note_new(int fd, int duplicate) {
   const Owner owner = owner_of(fd);
   if (is_note(owner)) note_duplicate(fd, duplicate);
   if (owner == Owner::lost) set_owner(duplicate, owner);
+  if (owner == Owner::kernel_set || owner == Owner::set) note_set_duplicate(fd, duplicate);
   if (owner == Owner::stack || owner == Owner::set) {
     const Inside inside;
     const OfferedNumber offered(duplicate);
@@ -54,6 +57,7 @@ int control(int fd, int command, void* argument) {
 
 int close_owned(int fd) {
   const Owner owner = owner_of(fd);
+  if (owner == Owner::set) note_set_close(fd);
   if (owner == Owner::stack || owner == Owner::set) {
     const Inside inside;
     return engine().close(fd);

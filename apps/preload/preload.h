@@ -11,6 +11,7 @@
 //                            socket: libc acts, and what set it up is noted (undecided.h).
 //   dormant                  undecided no more: its address is the stack's, but no stack runs yet.
 //   stack        a socket    the plx_* call, on the same number
+//   kernel_set   an epoll    libc's; its numbers are known, for it may get another half
 //   set          an epoll    a kernel epoll with kernel descriptors, and its other half in Pollux
 //   lost         in a child  EBADF: the stack was the parent's (said once)
 //
@@ -52,7 +53,7 @@
 namespace pollux::preload {
 
 // What the table says of a number; from `first_undecided` on: the index of a note (undecided.h).
-enum class Owner : std::uint32_t { kernel, stack, set, lost, first_undecided };
+enum class Owner : std::uint32_t { kernel, kernel_set, stack, set, lost, first_undecided };
 
 inline constexpr int kNumbers = 1 << 20;  // fs.nr_open; a number beyond is the kernel's
 inline constexpr int kOwnNumbers = 900;   // from here on, what Pollux opens for itself
@@ -83,7 +84,7 @@ enum class Turn : std::uint8_t { kernels, stacks, nobodys };
 Turn turn_slowly(int fd, Owner owner);
 inline Turn turn_of(int fd) {
   const Owner owner = owner_of(fd);
-  if (owner == Owner::kernel || is_inside()) return Turn::kernels;
+  if (owner <= Owner::kernel_set || is_inside()) return Turn::kernels;
   if (owner == Owner::stack || owner == Owner::set) return Turn::stacks;
   return turn_slowly(fd, owner);
 }

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "apps/preload/route.h"
+#include "apps/preload/sets.h"
 #include "apps/preload/undecided.h"
 
 namespace pollux::preload {
@@ -16,11 +17,25 @@ void lose_stack() {
   for (int fd = 0; fd <= highest_number; ++fd) {
     const Owner owner = owner_of(fd);
     if (owner == Owner::stack) set_owner(fd, Owner::lost);
-    if (owner == Owner::set) set_owner(fd, Owner::kernel);
+    if (owner == Owner::set) set_owner(fd, Owner::kernel_set);
   }
 }
 
-[[gnu::constructor]] void begin() { pthread_atfork(nullptr, nullptr, lose_stack); }
+// No other thread is in the middle of changing a table that the child gets a copy of.
+void before_fork() {
+  lock_notes();
+  lock_sets();
+}
+void in_parent() {
+  unlock_sets();
+  unlock_notes();
+}
+void in_child() {
+  lose_stack();
+  in_parent();
+}
+
+[[gnu::constructor]] void begin() { pthread_atfork(before_fork, in_parent, in_child); }
 
 // Programs end without closing: what they sent is delivered all the same.
 [[gnu::destructor]] void end() {
@@ -79,8 +94,9 @@ INTERPOSED pid_t vfork(void) noexcept { return libc().fork(); }
 
 // The one that runs no handlers.
 INTERPOSED pid_t _Fork(void) noexcept {
+  before_fork();
   const pid_t child = libc()._Fork();
-  if (child == 0) lose_stack();
+  child == 0 ? in_child() : in_parent();
   return child;
 }
 

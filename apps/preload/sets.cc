@@ -1,12 +1,17 @@
 // sets.cc - the other half of a set, and the bell that brings sleepers over to it.
 //
-// A thread may sleep in the kernel's epoll_wait when the first stack socket is added. The bell is
-// an eventfd that is always readable, registered edge-triggered with the hint as its data: adding
-// it wakes one sleeper, which arms it again for the next and goes on in Pollux.
+// Adopting is done for all numbers of a set, and before for the sets that it is in: there it moves
+// from the kernel's half to Pollux's, for only that one hears both of its halves. A thread may
+// sleep in the kernel's epoll_wait just then: the bell, an eventfd that is always readable, is in
+// the set until the last such sleeper has gone over.
 #include "apps/preload/sets.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <memory>
 #include <mutex>
+#include <span>
+#include <vector>
 
 #include "apps/preload/calls.h"
 #include "apps/preload/engine.h"
@@ -16,8 +21,38 @@
 namespace pollux::preload {
 namespace {
 
-std::mutex adoption;
-std::atomic<std::uint64_t> hint{0};  // 0: no set has two halves
+struct Outer {
+  int epfd;
+  epoll_event event;
+};
+struct Set {
+  std::vector<int> numbers;
+  std::vector<Outer> outers;  // the sets it is in, while it has but the kernel's half
+};
+struct Sets {
+  std::mutex mutex;
+  std::vector<Set> all;
+};
+Sets& sets() {
+  static Sets& instance = *std::make_unique<Sets>().release();
+  return instance;
+}
+
+std::atomic<std::uint64_t> hint{0};           // 0: no set has two halves
+std::atomic<std::uint16_t> asleep[kNumbers];  // threads in the kernel's epoll_wait, by number
+
+// The mutex is held.
+Set* set_of(int fd) {
+  for (Set& set : sets().all) {
+    if (std::find(set.numbers.begin(), set.numbers.end(), fd) != set.numbers.end()) return &set;
+  }
+  return nullptr;
+}
+
+bool has_sleepers(const Set& set) {
+  return std::any_of(set.numbers.begin(), set.numbers.end(),
+                     [](int fd) { return asleep[fd] != 0; });
+}
 
 int bell() {
   static const int fd = [] {
@@ -27,31 +62,60 @@ int bell() {
   return fd;
 }
 
-void ring(int epfd, int operation) {
-  epoll_event event{.events = std::uint32_t{EPOLLIN} | EPOLLET, .data = {.u64 = hint}};
+void hang_bell(int epfd, int operation) {
+  epoll_event event{.events = EPOLLIN, .data = {.u64 = hint}};
   libc().epoll_ctl(epfd, operation, bell(), &event);
 }
 
-// EBADF; EINVAL: not a set. The kernel knows: `fd` is not in it.
-bool is_set(int epfd, int fd) {
-  epoll_event unused{};
-  return libc().epoll_ctl(epfd, EPOLL_CTL_DEL, fd, &unused) == 0 || errno == ENOENT;
+// The last one to leave takes the bell down; ENOENT: somebody has.
+void leave_kernel(int epfd) {
+  --asleep[epfd];
+  if (owner_of(epfd) != Owner::set) return;
+  const std::lock_guard lock(sets().mutex);
+  const Set* const set = set_of(epfd);
+  if (set && !has_sleepers(*set)) hang_bell(epfd, EPOLL_CTL_DEL);
 }
 
-bool have_both_halves(int epfd, int fd) {
-  const std::lock_guard lock(adoption);
+bool adopt(Set& set);
+
+// The mutex is held.
+bool have_both_halves(int epfd) {
   if (owner_of(epfd) == Owner::set) return true;
-  if (!is_set(epfd, fd)) return false;
+  Set* const set = set_of(epfd);
+  if (set && owner_of(epfd) == Owner::kernel_set) return adopt(*set);
+  errno = fcntl(epfd, F_GETFD) < 0 ? EBADF : EINVAL;
+  return false;
+}
+
+// From the outer set's half in the kernel to its half in Pollux.
+void move_into_outers(Set& set) {
+  for (Outer outer : set.outers) {
+    const int fd = set.numbers.front();
+    libc().epoll_ctl(outer.epfd, EPOLL_CTL_DEL, fd, &outer.event);
+    if (have_both_halves(outer.epfd))
+      engine().epoll_ctl(outer.epfd, EPOLL_CTL_ADD, fd, &outer.event);
+  }
+  set.outers.clear();
+}
+
+bool adopt(Set& set) {
   const Inside inside;
-  const int duplicate = libc().fcntl(epfd, F_DUPFD_CLOEXEC, kOwnNumbers);
+  const int fd = set.numbers.front();
+  const int duplicate = libc().fcntl(fd, F_DUPFD_CLOEXEC, kOwnNumbers);
   if (duplicate < 0) return false;
-  if (engine().adopt_epoll(epfd, duplicate) != 0) {
+  if (engine().adopt_epoll(fd, duplicate) != 0) {
     libc().close(duplicate);
     return false;
   }
+  for (const int number : std::span(set.numbers).subspan(1)) {
+    const OfferedNumber offered(number);
+    engine().fcntl(fd, F_DUPFD, 0);
+  }
   hint = engine().epoll_hint();
-  set_owner(epfd, Owner::set);
-  ring(epfd, EPOLL_CTL_ADD);
+  for (const int number : set.numbers) set_owner(number, Owner::set);
+  if (has_sleepers(set)) hang_bell(fd, EPOLL_CTL_ADD);
+  if (!has_sleepers(set)) hang_bell(fd, EPOLL_CTL_DEL);
+  move_into_outers(set);
   return true;
 }
 
@@ -81,25 +145,81 @@ int without_hints(epoll_event* events, int n) {
   return kept;
 }
 
+// True: `result` is the answer. False: the set has got its other half meanwhile.
+bool wait_until_adopted(const SetWait& wait, int& result) {
+  ++asleep[wait.epfd];
+  const bool is_adopted = owner_of(wait.epfd) == Owner::set;
+  if (!is_adopted) result = wait_in_kernel(wait);
+  const int error = errno;
+  leave_kernel(wait.epfd);
+  errno = error;
+  if (is_adopted) return false;
+  if (result <= 0 || hint == 0) return true;
+  result = without_hints(wait.events, result);
+  return result != 0;
+}
+
 }  // namespace
 
+void note_set(int fd) {
+  if (fd < 0 || fd >= kNumbers) return;
+  const std::lock_guard lock(sets().mutex);
+  sets().all.push_back({.numbers = {fd}, .outers = {}});
+  set_owner(fd, Owner::kernel_set);
+}
+
+void note_set_duplicate(int fd, int duplicate) {
+  const std::lock_guard lock(sets().mutex);
+  Set* const set = set_of(fd);
+  if (!set) return;
+  set->numbers.push_back(duplicate);
+  set_owner(duplicate, owner_of(fd));
+}
+
+void note_set_close(int fd) {
+  forget_watches(fd);
+  const std::lock_guard lock(sets().mutex);
+  set_owner(fd, Owner::kernel);
+  for (Set& set : sets().all) {
+    std::erase(set.numbers, fd);
+    std::erase_if(set.outers, [fd](const Outer& outer) { return outer.epfd == fd; });
+  }
+  std::erase_if(sets().all, [](const Set& set) { return set.numbers.empty(); });
+}
+
 int control_stacks(int epfd, int operation, int fd, epoll_event* event) {
-  if (owner_of(epfd) != Owner::set && !have_both_halves(epfd, fd)) return -1;
+  if (owner_of(epfd) != Owner::set) {
+    const std::lock_guard lock(sets().mutex);
+    if (!have_both_halves(epfd)) return -1;
+  }
   const Inside inside;
   return engine().epoll_ctl(epfd, operation, fd, event);
 }
 
+int control_kernel_set(int epfd, int operation, int fd, epoll_event* event) {
+  const std::lock_guard lock(sets().mutex);
+  const int result = libc().epoll_ctl(epfd, operation, fd, event);
+  Set* const set = set_of(fd);
+  if (result != 0 || !set) return result;
+  std::erase_if(set->outers, [epfd](const Outer& outer) { return outer.epfd == epfd; });
+  if (operation != EPOLL_CTL_DEL) set->outers.push_back({epfd, *event});
+  return result;
+}
+
 int wait_for(const SetWait& wait) {
-  if (is_inside()) return wait_in_kernel(wait);
+  const Owner owner = owner_of(wait.epfd);
+  if (is_inside() || (owner != Owner::set && owner != Owner::kernel_set)) {
+    return wait_in_kernel(wait);
+  }
+  int result = 0;
   for (;;) {
     wake_dormant_in(wait.epfd);
     if (owner_of(wait.epfd) == Owner::set) return wait_in_pollux(wait);
-    const int n = wait_in_kernel(wait);
-    if (n <= 0 || hint == 0) return n;
-    const int kept = without_hints(wait.events, n);
-    if (kept != n) ring(wait.epfd, EPOLL_CTL_MOD);
-    if (kept != 0) return kept;
+    if (wait_until_adopted(wait, result)) return result;
   }
 }
+
+void lock_sets() { sets().mutex.lock(); }
+void unlock_sets() { sets().mutex.unlock(); }
 
 }  // namespace pollux::preload

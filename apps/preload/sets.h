@@ -7,8 +7,16 @@
 
 namespace pollux::preload {
 
-// epoll_ctl for a descriptor that is the stack's; gives the set its other half first.
+// epoll_create has made a set; of every set its numbers and the sets that it is in are known.
+void note_set(int fd);
+void note_set_duplicate(int fd, int duplicate);
+void note_set_close(int fd);  // and what it was is the kernel's
+
+// epoll_ctl for a descriptor that is the stack's, or for a set with two halves; gives `epfd` its
+// other half first.
 int control_stacks(int epfd, int operation, int fd, epoll_event* event);
+// epoll_ctl for a set that has but the kernel's half.
+int control_kernel_set(int epfd, int operation, int fd, epoll_event* event);
 
 // A wait for a set, in whatever form the program called it.
 struct SetWait {
@@ -21,5 +29,9 @@ struct SetWait {
   bool has_timespec;
 };
 int wait_for(const SetWait& wait);
+
+// Around fork.
+void lock_sets();
+void unlock_sets();
 
 }  // namespace pollux::preload

@@ -73,9 +73,10 @@ std::unique_ptr<Note> take_out(Note& note, Owner owner) {
 
 sockaddr* address_in(std::vector<char>& bytes) { return reinterpret_cast<sockaddr*>(bytes.data()); }
 
+// After fork the kernel's half may be shared with a process that has taken the socket out already.
 void replay_watches(const Note& note) {
   for (Watch watch : note.watches) {
-    if (libc().epoll_ctl(watch.epfd, EPOLL_CTL_DEL, watch.number, &watch.event) != 0) continue;
+    libc().epoll_ctl(watch.epfd, EPOLL_CTL_DEL, watch.number, &watch.event);
     control_stacks(watch.epfd, EPOLL_CTL_ADD, watch.number, &watch.event);
   }
 }
@@ -166,6 +167,13 @@ void note_watch(int epfd, int operation, int fd, const epoll_event& event) {
   std::erase_if(note->watches,
                 [=](const Watch& watch) { return watch.epfd == epfd && watch.number == fd; });
   if (operation != EPOLL_CTL_DEL) note->watches.push_back({epfd, fd, event});
+}
+
+void forget_watches(int epfd) {
+  const std::lock_guard lock(notes().mutex);
+  for (const auto& note : notes().all) {
+    if (note) std::erase_if(note->watches, [=](const Watch& watch) { return watch.epfd == epfd; });
+  }
 }
 
 void note_duplicate(int fd, int duplicate) {
@@ -268,5 +276,8 @@ Turn turn_slowly(int fd, Owner owner) {
   errno = EBADF;
   return Turn::nobodys;
 }
+
+void lock_notes() { notes().mutex.lock(); }
+void unlock_notes() { notes().mutex.unlock(); }
 
 }  // namespace pollux::preload

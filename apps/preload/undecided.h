@@ -15,6 +15,7 @@ namespace pollux::preload {
 void note_socket(int fd, int domain, int type, int protocol);
 void note_option(int fd, int level, int name, const void* value, socklen_t length);
 void note_watch(int epfd, int operation, int fd, const epoll_event& event);
+void forget_watches(int epfd);
 void note_duplicate(int fd, int duplicate);
 void note_close(int fd);
 
@@ -30,5 +31,9 @@ bool is_dormant(int fd);
 void wake_dormant();
 // A thread is about to wait for this set: starts the stack if a dormant socket is in it.
 void wake_dormant_in(int epfd);
+
+// Around fork.
+void lock_notes();
+void unlock_notes();
 
 }  // namespace pollux::preload

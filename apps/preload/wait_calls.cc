@@ -1,5 +1,6 @@
 // wait_calls.cc - poll, select and epoll, interposed.
 #include "apps/preload/route.h"
+#include "apps/preload/rules.h"
 #include "apps/preload/sets.h"
 #include "apps/preload/undecided.h"
 
@@ -24,6 +25,12 @@ bool is_in(const fd_set* set, int fd) {
 struct Sets {
   const fd_set *read, *write, *except;
 };
+
+int new_set(int fd) {
+  if (is_inside()) return out_of_the_way(fd);
+  if (has_rules()) note_set(fd);
+  return fd;
+}
 
 bool has_stacks(int n, const Sets& sets) {
   bool found = false;
@@ -65,14 +72,14 @@ INTERPOSED int pselect(int n, fd_set* read, fd_set* write, fd_set* except, const
   return engine().pselect(n, read, write, except, timeout, mask);
 }
 
-INTERPOSED int epoll_create(int size) noexcept { return out_of_the_way(libc().epoll_create(size)); }
-INTERPOSED int epoll_create1(int flags) noexcept {
-  return out_of_the_way(libc().epoll_create1(flags));
-}
+INTERPOSED int epoll_create(int size) noexcept { return new_set(libc().epoll_create(size)); }
+INTERPOSED int epoll_create1(int flags) noexcept { return new_set(libc().epoll_create1(flags)); }
 
 INTERPOSED int epoll_ctl(int epfd, int operation, int fd, epoll_event* event) noexcept {
   const Owner owner = is_inside() ? Owner::kernel : owner_of(fd);
-  if (owner == Owner::stack) return control_stacks(epfd, operation, fd, event);
+  if (owner == Owner::stack || owner == Owner::set)
+    return control_stacks(epfd, operation, fd, event);
+  if (owner == Owner::kernel_set) return control_kernel_set(epfd, operation, fd, event);
   if (owner == Owner::lost) return turn_of(fd), -1;
   const int result = libc().epoll_ctl(epfd, operation, fd, event);
   if (result == 0 && is_note(owner))
