@@ -22,27 +22,29 @@ extern "C" pid_t _Fork(void) noexcept;
 
 // What can reach a socket or a set. Variants (__read_chk, pread64, __poll ...) lead to one of
 // these.
-#define PRELOAD_SOCKET_CALLS(X)                                                               \
-  X(socket)                                                                                   \
-  X(bind)                                                                                     \
-  X(listen)                                                                                   \
-  X(accept)                                                                                   \
-  X(accept4) X(connect) X(shutdown) X(getsockname) X(getpeername) X(getsockopt) X(setsockopt) \
-      X(sockatmark)
-#define PRELOAD_DATA_CALLS(X)                                                                   \
-  X(read)                                                                                       \
-  X(readv)                                                                                      \
-  X(pread)                                                                                      \
-  X(preadv)                                                                                     \
-  X(preadv2) X(recv) X(recvfrom) X(recvmsg) X(recvmmsg) X(write) X(writev) X(pwrite) X(pwritev) \
-      X(pwritev2) X(send) X(sendto) X(sendmsg) X(sendmmsg) X(sendfile) X(splice) X(tee)         \
-          X(vmsplice) X(copy_file_range)
-#define PRELOAD_DESCRIPTOR_CALLS(X)                                                             \
-  X(close)                                                                                      \
-  X(close_range)                                                                                \
-  X(closefrom)                                                                                  \
-  X(dup)                                                                                        \
-  X(dup2) X(dup3) X(fcntl) X(ioctl) X(fstat) X(fstatat) X(statx) X(lseek) X(fsync) X(fdatasync) \
+#define PRELOAD_SOCKET_CALLS(X) \
+  X(socket)                     \
+  X(bind)                       \
+  X(listen)                     \
+  X(accept)                     \
+  X(accept4)                    \
+  X(connect) X(shutdown) X(getsockname) X(getpeername) X(getsockopt) X(setsockopt) X(sockatmark)
+#define PRELOAD_DATA_CALLS(X)                                                                    \
+  X(read)                                                                                        \
+  X(readv)                                                                                       \
+  X(pread)                                                                                       \
+  X(preadv)                                                                                      \
+  X(preadv2)                                                                                     \
+  X(recv) X(recvfrom) X(recvmsg) X(recvmmsg) X(write) X(writev) X(pwrite) X(pwritev) X(pwritev2) \
+      X(send) X(sendto) X(sendmsg) X(sendmmsg) X(sendfile) X(splice) X(tee) X(vmsplice)          \
+          X(copy_file_range)
+#define PRELOAD_DESCRIPTOR_CALLS(X)                                                     \
+  X(close)                                                                              \
+  X(close_range)                                                                        \
+  X(closefrom)                                                                          \
+  X(dup)                                                                                \
+  X(dup2)                                                                               \
+  X(dup3) X(fcntl) X(ioctl) X(fstat) X(fstatat) X(statx) X(lseek) X(fsync) X(fdatasync) \
       X(ftruncate) X(isfdtype)
 #define PRELOAD_WAIT_CALLS(X) \
   X(poll)                     \

@@ -4,13 +4,12 @@
 #include <dlfcn.h>
 
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "apps/preload/calls.h"
+#include "apps/preload/environment.h"
 #include "apps/preload/preload.h"
 #include "apps/preload/undecided.h"
 
@@ -44,9 +43,10 @@ void give_back(int number) {
 }
 
 const char* open_library() {
-  const char* path = secure_getenv("POLLUX_LIBRARY");
+  const std::string& path = environment().library;
   // Global, because DPDK's drivers, which it opens itself, must find libpollux's before its own.
-  void* const library = dlopen(path ? path : "libpollux.so.0", RTLD_NOW | RTLD_GLOBAL);
+  void* const library =
+      dlopen(path.empty() ? "libpollux.so.0" : path.c_str(), RTLD_NOW | RTLD_GLOBAL);
   if (!library) return dlerror();
 #define PRELOAD_FIND(name)                                                           \
   calls.name = reinterpret_cast<decltype(calls.name)>(dlsym(library, "plx_" #name)); \
@@ -56,18 +56,6 @@ const char* open_library() {
   return nullptr;
 }
 
-// The lines of POLLUX_SETTINGS: "key=value" each.
-std::vector<std::string> settings_from_environment() {
-  std::vector<std::string> settings;
-  const char* text = secure_getenv("POLLUX_SETTINGS");
-  while (text && *text) {
-    const char* const end = strchrnul(text, '\n');
-    settings.emplace_back(text, end);
-    text = *end ? end + 1 : end;
-  }
-  return settings;
-}
-
 bool start() {
   if (const char* error = open_library()) {
     say("the stack cannot be loaded: ", error);
@@ -75,11 +63,10 @@ bool start() {
   }
   static constexpr plx_numbers kNumbersOfProcess{take, give_back};
   calls.use_numbers(&kNumbersOfProcess);
-  const std::vector<std::string> settings = settings_from_environment();
   std::vector<const char*> pointers;
-  for (const std::string& setting : settings) pointers.push_back(setting.c_str());
+  for (const std::string& setting : environment().settings) pointers.push_back(setting.c_str());
   pointers.push_back(nullptr);
-  if (calls.init(nullptr, pointers.data()) == 0) return true;
+  if (calls.init(environment().config.c_str(), pointers.data()) == 0) return true;
   say("the stack did not start: ", calls.error());
   return false;
 }
@@ -105,6 +92,7 @@ bool start_engine() {
     errno = error;
   }
   if (engine_runs()) return wake_dormant(), true;
+  silence_dormant();
   errno = ENETDOWN;
   return false;
 }

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <memory>
 
+#include "apps/preload/environment.h"
 #include "apps/preload/route.h"
 #include "apps/preload/sets.h"
 #include "apps/preload/undecided.h"
@@ -35,7 +36,10 @@ void in_child() {
   in_parent();
 }
 
-[[gnu::constructor]] void begin() { pthread_atfork(before_fork, in_parent, in_child); }
+[[gnu::constructor]] void begin() {
+  environment();
+  pthread_atfork(before_fork, in_parent, in_child);
+}
 
 // Programs end without closing: what they sent is delivered all the same.
 [[gnu::destructor]] void end() {

@@ -3,14 +3,16 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 
 #include <array>
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "apps/preload/environment.h"
 
 namespace pollux::preload {
 namespace {
@@ -64,8 +66,8 @@ bool parse(const std::string& text, Rule& rule) {
 
 std::vector<Rule> read_rules() {
   std::vector<Rule> rules;
-  const char* text = secure_getenv("POLLUX_RULES");
-  while (text && *text) {
+  const char* text = environment().rules.c_str();
+  while (*text) {
     const char* const end = strchrnul(text, ';');
     Rule rule;
     if (parse(std::string(text, end), rule)) rules.push_back(rule);
@@ -75,7 +77,8 @@ std::vector<Rule> read_rules() {
 }
 
 const std::vector<Rule>& rules() {
-  static const std::vector<Rule> all = read_rules();
+  static const std::vector<Rule>& all =
+      *std::make_unique<std::vector<Rule>>(read_rules()).release();
   return all;
 }
 

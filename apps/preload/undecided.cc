@@ -254,6 +254,18 @@ void wake_dormant() {
   }
 }
 
+// To the kernel each is an unconnected socket: EPOLLHUP, at once and for ever.
+void silence_dormant() {
+  const std::lock_guard lock(notes().mutex);
+  for (const auto& note : notes().all) {
+    if (!note || !note->is_dormant) continue;
+    for (Watch watch : note->watches) {
+      libc().epoll_ctl(watch.epfd, EPOLL_CTL_DEL, watch.number, &watch.event);
+    }
+    note->watches.clear();
+  }
+}
+
 void wake_dormant_in(int epfd) {
   if (notes().dormant == 0) return;
   bool is_wanted = false;

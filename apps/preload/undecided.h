@@ -29,6 +29,8 @@ bool is_dormant(int fd);
 
 // The stack has just started: every dormant socket is its own now.
 void wake_dormant();
+// No stack can be had here: they are never ready.
+void silence_dormant();
 // A thread is about to wait for this set: starts the stack if a dormant socket is in it.
 void wake_dormant_in(int epfd);
 
