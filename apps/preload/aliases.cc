@@ -41,6 +41,12 @@ ALIAS(pid_t, __libc_fork, (), fork())
 ALIAS(pid_t, __vfork, (), vfork())
 ALIAS(int, __pipe, (int* ends), pipe(ends))
 
+ALIAS(int, __sigaction, (int number, const struct sigaction* wanted, struct sigaction* before),
+      sigaction(number, wanted, before))
+ALIAS(sighandler_t, bsd_signal, (int number, sighandler_t handler), signal(number, handler))
+ALIAS(sighandler_t, ssignal, (int number, sighandler_t handler), signal(number, handler))
+ALIAS(sighandler_t, __sysv_signal, (int number, sighandler_t handler), sysv_signal(number, handler))
+
 CHECKED(ssize_t, __read_chk, (int fd, void* buffer, Size length, Size room), length, room,
         read(fd, buffer, length))
 CHECKED(ssize_t, __pread_chk, (int fd, void* buffer, Size length, off_t offset, Size room), length,
@@ -57,6 +63,17 @@ CHECKED(int, __poll_chk, (pollfd * fds, nfds_t count, int timeout, Size room), c
 CHECKED(int, __ppoll_chk,
         (pollfd * fds, nfds_t count, const timespec* timeout, const sigset_t* mask, Size room),
         count, room / sizeof *fds, ppoll(fds, count, timeout, mask))
+
+ALIAS(int, __vdprintf_chk, (int fd, int, const char* format, va_list arguments),
+      vdprintf(fd, format, arguments))
+INTERPOSED int __dprintf_chk(int fd, int flag, const char* format, ...);
+INTERPOSED int __dprintf_chk(int fd, int, const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  const int length = vdprintf(fd, format, arguments);
+  va_end(arguments);
+  return length;
+}
 
 static_assert(sizeof(off_t) == 8);
 ALIAS(ssize_t, pread64, (int fd, void* buffer, Size length, off64_t offset),

@@ -42,13 +42,19 @@
 // Recursion: a thread inside Pollux, or of Pollux's (softirq, DPDK's), is marked; its calls go to
 // libc, and descriptors it makes are moved out of the program's way (900 and up, close-on-exec).
 //
+// Signals: signals.h. Threads are cancelled when they leave Pollux, not inside.
+//
 // Known limits. A number that was closed by a system call that nobody sees (assembly, io_uring) is
 // the stack's until the kernel gives it out for a socket again. SCM_RIGHTS sends the placeholder.
 // libc's own calls (the resolver, daemon()) cannot be interposed: name resolution is the kernel's.
 #pragma once
 
+#include <pthread.h>
+
 #include <atomic>
 #include <cstdint>
+
+#include "apps/preload/signals.h"
 
 namespace pollux::preload {
 
@@ -68,14 +74,24 @@ inline Owner owner_of(int fd) {
 inline bool is_note(Owner owner) { return owner >= Owner::first_undecided; }
 void set_owner(int fd, Owner owner);
 
-// Marks the thread as inside Pollux for the length of a call of it.
+// Marks the thread as inside Pollux for the length of a call of it. It cannot be cancelled there:
+// its stack would be unwound with the world half changed.
 [[gnu::tls_model("initial-exec")]] inline thread_local unsigned depth_inside = 0;
 class Inside {
  public:
-  Inside() { ++depth_inside; }
+  Inside() {
+    if (depth_inside++ == 0) pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state_);
+  }
   Inside(const Inside&) = delete;
   Inside& operator=(const Inside&) = delete;
-  ~Inside() { --depth_inside; }
+  ~Inside() {
+    if (--depth_inside != 0) return;
+    pthread_setcancelstate(cancel_state_, nullptr);
+    if (kept_signals != 0) run_kept_signals();
+  }
+
+ private:
+  int cancel_state_ = PTHREAD_CANCEL_ENABLE;
 };
 inline bool is_inside() { return depth_inside != 0; }
 

@@ -56,6 +56,7 @@ struct Thread {
 // A thread of Pollux's or DPDK's, which is inside for good.
 void* run_inside(void* given) {
   const std::unique_ptr<Thread> thread(static_cast<Thread*>(given));
+  block_all_signals();
   const Inside inside;
   return thread->run(thread->argument);
 }

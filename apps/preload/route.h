@@ -9,16 +9,41 @@
 
 namespace pollux::preload {
 
+// Linux: ERESTARTSYS. True: the call was ended by handlers that all have SA_RESTART.
+class Restart {
+ public:
+  template <typename Number>
+  bool is_due(Number result) const {
+    return result == -1 && errno == EINTR && ran_without_restart == without_ &&
+           ran_with_restart != with_;
+  }
+
+ private:
+  const unsigned without_ = ran_without_restart, with_ = ran_with_restart;
+};
+
+template <typename StackCall, typename... Arguments>
+auto on_stack(StackCall stack_call, Arguments... arguments)
+    -> decltype((engine().*stack_call)(arguments...)) {
+  for (;;) {
+    const Restart restart;
+    const auto result = [&] {
+      const Inside inside;
+      return (engine().*stack_call)(arguments...);
+    }();
+    pthread_testcancel();
+    if (!restart.is_due(result)) return result;
+  }
+}
+
 template <typename LibcCall, typename StackCall, typename... Arguments>
 auto route(LibcCall libc_call, StackCall stack_call, int fd, Arguments... arguments)
     -> decltype((libc().*libc_call)(fd, arguments...)) {
   switch (turn_of(fd)) {
     case Turn::kernels:
       return (libc().*libc_call)(fd, arguments...);
-    case Turn::stacks: {
-      const Inside inside;
-      return (engine().*stack_call)(fd, arguments...);
-    }
+    case Turn::stacks:
+      return on_stack(stack_call, fd, arguments...);
     default:
       return -1;
   }

@@ -21,9 +21,8 @@ bool may_be_stacks(int domain, int type, int protocol) {
 bool is_undecided(int fd) { return !is_inside() && is_note(owner_of(fd)); }
 
 int accept_on_stack(int fd, sockaddr* address, socklen_t* length, int flags) {
-  const Inside inside;
   const CloseOnExecPlaceholders placeholders((flags & SOCK_CLOEXEC) != 0);
-  return engine().accept4(fd, address, length, flags);
+  return on_stack(&Engine::accept4, fd, address, length, flags);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // stdio_calls.cc - stdio on a stack's socket: libc's own streams call the kernel past everybody.
 #include <algorithm>
+#include <cstdarg>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -24,6 +26,7 @@ Streams& streams() {
   return instance;
 }
 
+void* cookie_of(int fd) { return reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)); }
 int descriptor_of(void* cookie) {
   return static_cast<int>(reinterpret_cast<std::intptr_t>(cookie));
 }
@@ -53,8 +56,7 @@ int close_stream(void* cookie) {
 FILE* open_stream(int fd, const char* mode) {
   constexpr cookie_io_functions_t kCalls{
       .read = read_stream, .write = write_stream, .seek = nullptr, .close = close_stream};
-  auto* const cookie = reinterpret_cast<void*>(static_cast<std::intptr_t>(fd));
-  FILE* const file = fopencookie(cookie, mode, kCalls);
+  FILE* const file = fopencookie(cookie_of(fd), mode, kCalls);
   if (!file) return file;
   const std::lock_guard lock(streams().mutex);
   streams().all.push_back({file, fd});
@@ -80,3 +82,21 @@ INTERPOSED int fileno(FILE* file) noexcept {
   return libc().fileno(file);
 }
 INTERPOSED int fileno_unlocked(FILE* file) noexcept { return fileno(file); }
+
+// libc's own goes to the kernel.
+INTERPOSED int vdprintf(int fd, const char* format, va_list arguments) {
+  if (turn_of(fd) == Turn::kernels) return libc().vdprintf(fd, format, arguments);
+  char* text = nullptr;
+  const int length = vasprintf(&text, format, arguments);
+  if (length < 0) return length;
+  const ssize_t written = write_stream(cookie_of(fd), text, static_cast<std::size_t>(length));
+  std::free(text);
+  return written == length ? length : -1;
+}
+INTERPOSED int dprintf(int fd, const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  const int length = vdprintf(fd, format, arguments);
+  va_end(arguments);
+  return length;
+}

@@ -51,7 +51,12 @@ INTERPOSED int poll(pollfd* fds, nfds_t count, int timeout) {
   return engine().poll(fds, count, timeout);
 }
 
+// Also the sleep of a call inside: a handler that waits for its end ends it.
 INTERPOSED int ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) {
+  if (is_inside() && kept_signals != 0) {
+    errno = EINTR;
+    return -1;
+  }
   if (!has_stacks(fds, count)) return libc().ppoll(fds, count, timeout, mask);
   const Inside inside;
   return engine().ppoll(fds, count, timeout, mask);

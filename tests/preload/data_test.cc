@@ -147,15 +147,6 @@ TEST_P(DataTest, the_end_of_a_stream_and_a_broken_one) {
   signal(SIGPIPE, SIG_DFL);
 }
 
-TEST_P(DataTest, a_signal_ends_a_read_that_blocks) {
-  struct sigaction action {};
-  action.sa_handler = [](int) {};
-  sigaction(SIGALRM, &action, nullptr);
-  ualarm(20'000, 0);
-  char octet;
-  EXPECT_ERRNO(read(pair.server, &octet, 1), EINTR);
-}
-
 TEST_P(DataTest, datagrams_with_and_without_connect) {
   const Fd server = bound(GetParam(), SOCK_DGRAM), client(socket(AF_INET, SOCK_DGRAM, 0));
   sockaddr_in to = name_of(server);

@@ -156,6 +156,8 @@ TEST_P(DescriptorTest, nobody_listens) {
 }
 
 TEST_P(DescriptorTest, stdio_reads_writes_and_closes) {
+  EXPECT_EQ(dprintf(pair.client, "line %d\n", 0), 7);
+  EXPECT_EQ(read_text(pair.server, 7), "line 0\n");
   FILE* const out = fdopen(pair.client, "w");
   ASSERT_NE(out, nullptr);
   EXPECT_EQ(fileno(out), pair.client);

@@ -17,7 +17,7 @@ fsync fdatasync ftruncate
 poll ppoll select pselect epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2
 fork vfork Fork posix_spawn posix_spawnp pthread_create syscall
 fdopen fileno fileno_unlocked dprintf vdprintf
-sigaction signal bsd_signal sysv_signal
+sigaction signal bsd_signal sysv_signal ssignal siginterrupt
 """.split()
 
 # Names that may stay libc's, each with the reason.
@@ -29,16 +29,6 @@ LEFT = {
     "__libc_pwrite": "private to the C library's own parts",
     "__libc_fcntl64": "private to the C library's own parts",
     "__libc_sigaction": "private to the C library's own parts",
-    "dprintf": "formats into libc's own stream: open, see below",
-    "vdprintf": "as dprintf",
-    "__dprintf_chk": "as dprintf",
-    "__vdprintf_chk": "as dprintf",
-    "sigaction": "handlers run as they are: open",
-    "__sigaction": "as sigaction",
-    "signal": "as sigaction",
-    "bsd_signal": "as sigaction",
-    "sysv_signal": "as sigaction",
-    "__sysv_signal": "as sigaction",
 }
 
 
