@@ -34,12 +34,11 @@ std::string ownership_rules(const Config& config) {
   const bool has_loopback = config.loopback_is_stacks.value_or(config.ports.empty());
   Rules rules;
   rules.add_both("127.0.0.0/8", has_loopback);
-  rules.add_both("::1/128", has_loopback);
-  // bind: any address of this host; connect: this host.
-  for (const char* any : {"0.0.0.0/32", "::/128"}) {
-    rules.add("at", any, true);
-    rules.add("to", any, has_loopback);
-  }
+  // bind: any address of this host, where a socket of IPv6 takes connections of IPv4 too; connect:
+  // this host. Other addresses of IPv6 are the kernel's, ::1 too.
+  rules.add("at", "0.0.0.0/32", true);
+  rules.add("at", "::/128", true);
+  rules.add("to", "0.0.0.0/32", has_loopback);
   bool has_default_route = false;
   for (const PortConfig& port : config.ports) {
     add_port(port, rules);
@@ -47,10 +46,7 @@ std::string ownership_rules(const Config& config) {
   }
   const bool has_all = config.ports.empty() && has_loopback;
   if (has_all || has_default_route) rules.add("to", "0.0.0.0/0", true);
-  if (has_all) {
-    rules.add("at", "0.0.0.0/0", true);
-    rules.add_both("::/0", true);
-  }
+  if (has_all) rules.add("at", "0.0.0.0/0", true);
   return rules.take();
 }
 

@@ -19,19 +19,20 @@ PortConfig port() {
 TEST(Ownership, without_a_port_everything_is_the_stacks) {
   const std::string rules = ownership_rules(Config());
   for (const char* rule : {"at 127.0.0.0/8 stack", "to 127.0.0.0/8 stack", "at 0.0.0.0/0 stack",
-                           "to 0.0.0.0/0 stack", "to ::/0 stack"}) {
+                           "at ::/128 stack", "to 0.0.0.0/0 stack"}) {
     EXPECT_TRUE(has(rules, rule)) << rule << " is not in " << rules;
   }
   EXPECT_EQ(rules.find("kernel"), std::string::npos);
+  EXPECT_EQ(rules.find("::1"), std::string::npos) << "there is no IPv6 on the stack's loopback";
 }
 
 TEST(Ownership, a_port_has_its_network_and_the_kernel_keeps_loopback) {
   Config config;
   config.ports = {port()};
   const std::string rules = ownership_rules(config);
-  for (const char* rule : {"at 127.0.0.0/8 kernel", "to 127.0.0.0/8 kernel", "to ::1/128 kernel",
-                           "at 0.0.0.0/32 stack", "to 0.0.0.0/32 kernel", "at 198.18.0.2/32 stack",
-                           "to 198.18.0.2/24 stack"}) {
+  for (const char* rule :
+       {"at 127.0.0.0/8 kernel", "to 127.0.0.0/8 kernel", "at 0.0.0.0/32 stack",
+        "to 0.0.0.0/32 kernel", "at 198.18.0.2/32 stack", "to 198.18.0.2/24 stack"}) {
     EXPECT_TRUE(has(rules, rule)) << rule << " is not in " << rules;
   }
   EXPECT_FALSE(has(rules, "to 0.0.0.0/0 stack"));
