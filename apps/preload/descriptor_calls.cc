@@ -11,18 +11,6 @@ using namespace pollux::preload;
 
 namespace {
 
-// The kernel has replaced or closed what was at `fd`.
-void forget(int fd) {
-  const Owner owner = owner_of(fd);
-  if (owner == Owner::kernel) return;
-  if (is_note(owner)) return note_close(fd);
-  if (owner == Owner::kernel_set || owner == Owner::set) note_set_close(fd);
-  set_owner(fd, Owner::kernel);
-  if (owner == Owner::lost || owner == Owner::kernel_set) return;
-  const Inside inside;
-  engine().forget(fd);
-}
-
 // The kernel has made `duplicate` of `fd`; the caller's error number stays.
 int note_new(int fd, int duplicate) {
   if (duplicate < 0 || is_inside() || duplicate == fd) return duplicate;
@@ -82,6 +70,21 @@ int as_socket(int fd, int result, struct stat* status) {
 }
 
 }  // namespace
+
+namespace pollux::preload {
+
+void forget(int fd) {
+  const Owner owner = owner_of(fd);
+  if (owner == Owner::kernel) return;
+  if (is_note(owner)) return note_close(fd);
+  if (owner == Owner::kernel_set || owner == Owner::set) note_set_close(fd);
+  set_owner(fd, Owner::kernel);
+  if (owner == Owner::lost || owner == Owner::kernel_set) return;
+  const Inside inside;
+  engine().forget(fd);
+}
+
+}  // namespace pollux::preload
 
 INTERPOSED int close(int fd) {
   return is_inside() || owner_of(fd) == Owner::kernel ? libc().close(fd) : close_owned(fd);

@@ -91,10 +91,20 @@ bool start_engine() {
     state.store(start() ? State::running : State::failed, std::memory_order_release);
     errno = error;
   }
-  if (engine_runs()) return wake_dormant(), true;
+  if (engine_runs()) {
+    catch_deadly_signals();
+    wake_dormant();
+    return true;
+  }
   silence_dormant();
   errno = ENETDOWN;
   return false;
+}
+
+void leave_stack() {
+  if (!engine_runs()) return;
+  const Inside inside;
+  calls.leave();
 }
 
 void lose_engine() {

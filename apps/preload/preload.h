@@ -105,8 +105,11 @@ inline Turn turn_of(int fd) {
   return turn_slowly(fd, owner);
 }
 
-// A descriptor that a thread inside Pollux has made: moved to where programs do not count.
-int out_of_the_way(int fd);
+// The kernel has given out a number. What the table has there was closed behind its back; what a
+// thread inside Pollux has made is moved to where programs do not count.
+int opened(int fd);
+// The number is the kernel's from now on, who has closed or replaced what was there.
+void forget(int fd);
 
 // A line on standard error, "pollux: " before it.
 void say(const char* text, const char* more = "");

@@ -42,11 +42,7 @@ void in_child() {
 }
 
 // Programs end without closing: what they sent is delivered all the same.
-[[gnu::destructor]] void end() {
-  if (!engine_runs()) return;
-  const Inside inside;
-  engine().leave();
-}
+[[gnu::destructor]] void end() { leave_stack(); }
 
 struct Thread {
   void* (*run)(void*);
@@ -80,7 +76,8 @@ void say(const char* text, const char* more) {
   static_cast<void>(libc().writev(STDERR_FILENO, line, 4));
 }
 
-int out_of_the_way(int fd) {
+int opened(int fd) {
+  if (fd >= 0 && !is_inside() && owner_of(fd) != Owner::kernel) forget(fd);
   if (fd < 0 || fd >= kOwnNumbers || !is_inside()) return fd;
   const int high = libc().fcntl(fd, F_DUPFD_CLOEXEC, kOwnNumbers);
   if (high < 0) return fd;  // RLIMIT_NOFILE is that low
@@ -115,29 +112,36 @@ INTERPOSED int pthread_create(pthread_t* thread, const pthread_attr_t* attribute
 }
 
 INTERPOSED int eventfd(unsigned count, int flags) noexcept {
-  return out_of_the_way(libc().eventfd(count, flags));
+  return opened(libc().eventfd(count, flags));
 }
 INTERPOSED int timerfd_create(clockid_t clock, int flags) noexcept {
-  return out_of_the_way(libc().timerfd_create(clock, flags));
+  return opened(libc().timerfd_create(clock, flags));
 }
 INTERPOSED int memfd_create(const char* name, unsigned flags) noexcept {
-  return out_of_the_way(libc().memfd_create(name, flags));
+  return opened(libc().memfd_create(name, flags));
 }
 INTERPOSED int pipe(int ends[2]) noexcept { return pipe2(ends, 0); }
 INTERPOSED int pipe2(int ends[2], int flags) noexcept {
   const int result = libc().pipe2(ends, flags);
   if (result != 0) return result;
-  ends[0] = out_of_the_way(ends[0]);
-  ends[1] = out_of_the_way(ends[1]);
+  ends[0] = opened(ends[0]);
+  ends[1] = opened(ends[1]);
   return result;
 }
+
+INTERPOSED void _exit(int status) {
+  leave_stack();
+  libc()._exit(status);
+  __builtin_unreachable();
+}
+INTERPOSED void _Exit(int status) noexcept { _exit(status); }
 
 namespace {
 
 int open_file(const char* path, int flags, va_list arguments) {
   const bool has_mode = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
   const mode_t mode = has_mode ? va_arg(arguments, mode_t) : 0;
-  return out_of_the_way(libc().open64(path, flags, mode));
+  return opened(libc().open64(path, flags, mode));
 }
 
 }  // namespace

@@ -4,11 +4,14 @@
 #include <signal.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cerrno>
+#include <iterator>
 
 #include "apps/preload/calls.h"
+#include "apps/preload/engine.h"
 #include "apps/preload/preload.h"
 #include "apps/preload/rules.h"
 
@@ -18,19 +21,24 @@ namespace {
 constexpr int kSignals = 65;  // Linux: _NSIG, counted from 1
 
 using Handler = void (*)(int, siginfo_t*, void*);
-// What the program has set. One of the other kind is called with more arguments than it takes.
+// What the program has set; null: nothing, and ours stands there for what ends the process. One of
+// the other kind is called with more arguments than it takes.
 std::atomic<Handler> handlers[kSignals];
 std::atomic<bool> wants_info[kSignals];  // set with SA_SIGINFO
 thread_local siginfo_t kept_infos[kSignals];
 
 std::uint64_t bit_of(int number) { return std::uint64_t{1} << (number - 1); }
 
+// What ends a process without a word to its peers, unless the stack closes what is open before.
+constexpr int kDeadly[] = {SIGHUP, SIGINT, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1, SIGUSR2};
+
+bool is_deadly(int number) {
+  return std::find(std::begin(kDeadly), std::end(kDeadly), number) != std::end(kDeadly);
+}
+
 bool is_fault(int number) {
   constexpr int kFaults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
-  for (const int fault : kFaults) {
-    if (number == fault) return true;
-  }
-  return false;
+  return std::find(std::begin(kFaults), std::end(kFaults), number) != std::end(kFaults);
 }
 
 bool is_function(const struct sigaction& action) {
@@ -46,6 +54,23 @@ struct sigaction action_of(int number) {
 
 void count(int flags) { ++((flags & SA_RESTART) != 0 ? ran_with_restart : ran_without_restart); }
 
+// As the kernel does it, but for the farewell.
+void end_process(int number) {
+  leave_stack();
+  struct sigaction action {};
+  libc().sigaction(number, &action, nullptr);
+  sigset_t only;
+  sigemptyset(&only);
+  sigaddset(&only, number);
+  raise(number);
+  pthread_sigmask(SIG_UNBLOCK, &only, nullptr);
+}
+
+void handle(int number, siginfo_t* info, void* context) {
+  const Handler handler = handlers[number].load(std::memory_order_acquire);
+  handler ? handler(number, info, context) : end_process(number);
+}
+
 // In place of every handler of the program's.
 void on_signal(int number, siginfo_t* info, void* context) {
   if (is_inside() && !is_fault(number)) {
@@ -56,7 +81,7 @@ void on_signal(int number, siginfo_t* info, void* context) {
   const int error = errno;
   count(action_of(number).sa_flags);
   errno = error;
-  handlers[number].load(std::memory_order_acquire)(number, info, context);
+  handle(number, info, context);
 }
 
 // With the mask that the kernel would have set.
@@ -69,7 +94,7 @@ void run_kept(int number) {
   pthread_sigmask(SIG_BLOCK, &during, &before);
   kept_signals = kept_signals & ~bit_of(number);
   static ucontext_t no_context;
-  handlers[number].load(std::memory_order_acquire)(number, &info, &no_context);
+  handle(number, &info, &no_context);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
@@ -83,6 +108,7 @@ struct sigaction ours_for(const struct sigaction& wanted) {
 // What the program would have got back.
 struct sigaction as_set(int number, struct sigaction action, Handler before) {
   if (action.sa_sigaction != on_signal) return action;
+  if (!before) return {};
   action.sa_sigaction = before;
   if (!wants_info[number]) action.sa_flags &= ~SA_SIGINFO;
   return action;
@@ -101,6 +127,15 @@ sighandler_t set_handler(int number, sighandler_t handler, int flags) {
 }
 
 }  // namespace
+
+void catch_deadly_signals() {
+  for (const int number : kDeadly) {
+    if (action_of(number).sa_handler != SIG_DFL) continue;
+    handlers[number] = nullptr;
+    const struct sigaction action = ours_for({});
+    libc().sigaction(number, &action, nullptr);
+  }
+}
 
 void run_kept_signals() {
   const int error = errno;
@@ -126,8 +161,9 @@ INTERPOSED int sigaction(int number, const struct sigaction* wanted,
   const Handler known = handlers[number];
   struct sigaction old {
   }, action{};
-  const bool is_ours = wanted && is_function(*wanted);
-  if (is_ours) handlers[number] = wanted->sa_sigaction;
+  const bool is_farewell = wanted && wanted->sa_handler == SIG_DFL && is_deadly(number);
+  const bool is_ours = wanted && (is_function(*wanted) || (is_farewell && engine_runs()));
+  if (is_ours) handlers[number] = is_farewell ? nullptr : wanted->sa_sigaction;
   if (is_ours) action = ours_for(*wanted);
   if (libc().sigaction(number, is_ours ? &action : wanted, &old) != 0) {
     handlers[number] = known;

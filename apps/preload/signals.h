@@ -19,6 +19,9 @@ namespace pollux::preload {
 [[gnu::tls_model("initial-exec")]] inline thread_local unsigned ran_with_restart = 0;
 
 void run_kept_signals();
+// The stack has started: a signal that would end the process closes its connections before, as the
+// kernel would.
+void catch_deadly_signals();
 // For threads of Pollux's own: handlers run in the program's threads.
 void block_all_signals();
 

@@ -28,9 +28,8 @@ int accept_on_stack(int fd, sockaddr* address, socklen_t* length, int flags) {
 }  // namespace
 
 INTERPOSED int socket(int domain, int type, int protocol) noexcept {
-  const int fd = libc().socket(domain, type, protocol);
-  if (fd < 0) return fd;
-  if (is_inside()) return out_of_the_way(fd);
+  const int fd = opened(libc().socket(domain, type, protocol));
+  if (fd < 0 || is_inside()) return fd;
   if (may_be_stacks(domain, type, protocol) && has_rules() && fd < kNumbers) {
     note_socket(fd, domain, type & kTypeMask, protocol);
   }

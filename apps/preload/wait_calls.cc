@@ -27,8 +27,7 @@ struct Sets {
 };
 
 int new_set(int fd) {
-  if (is_inside()) return out_of_the_way(fd);
-  if (has_rules()) note_set(fd);
+  if (!is_inside() && fd >= 0 && has_rules()) note_set(fd);
   return fd;
 }
 
@@ -77,8 +76,12 @@ INTERPOSED int pselect(int n, fd_set* read, fd_set* write, fd_set* except, const
   return engine().pselect(n, read, write, except, timeout, mask);
 }
 
-INTERPOSED int epoll_create(int size) noexcept { return new_set(libc().epoll_create(size)); }
-INTERPOSED int epoll_create1(int flags) noexcept { return new_set(libc().epoll_create1(flags)); }
+INTERPOSED int epoll_create(int size) noexcept {
+  return new_set(opened(libc().epoll_create(size)));
+}
+INTERPOSED int epoll_create1(int flags) noexcept {
+  return new_set(opened(libc().epoll_create1(flags)));
+}
 
 INTERPOSED int epoll_ctl(int epfd, int operation, int fd, epoll_event* event) noexcept {
   const Owner owner = is_inside() ? Owner::kernel : owner_of(fd);

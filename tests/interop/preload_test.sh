@@ -146,6 +146,25 @@ if has nginx "nginx"; then
   check "nginx: an orderly end" nginx_ends
 fi
 
+# --- the end of a process is the end of its connections
+# says_goodbye CODE: what a client sent before it ended like this has arrived, and then the end.
+says_goodbye() {
+  ip netns exec "$space_a" timeout 20 socat -u TCP-LISTEN:9100,reuseaddr "CREATE:$work/last" &
+  local receiver=$!
+  sleep 0.5
+  client python3 -c "
+import os, signal, socket
+socket.create_connection(('$kernel_address', 9100)).sendall(bytes(3000000))
+$1"
+  wait "$receiver" && [ "$(stat -c %s "$work/last")" = 3000000 ]
+}
+if has socat "ends"; then
+  check "exit" says_goodbye ""
+  check "_exit" says_goodbye "os._exit(0)"
+  check "SIGTERM" says_goodbye "os.kill(os.getpid(), signal.SIGTERM)"
+  check "SIGINT, which python handles" says_goodbye "os.kill(os.getpid(), signal.SIGINT)"
+fi
+
 # --- what cannot work is said
 cat >"$work/set_user_id" </bin/true
 chmod 4755 "$work/set_user_id"

@@ -31,6 +31,11 @@ LEFT = {
     "__libc_sigaction": "private to the C library's own parts",
 }
 
+# Interposed though they reach nothing: the end of a process, and what makes descriptors.
+ALSO = """
+_exit _Exit eventfd timerfd_create memfd_create pipe pipe2 __pipe open open64
+""".split()
+
 
 def exported(path):
     lines = subprocess.run(["nm", "-D", "--defined-only", path], check=True, capture_output=True,
@@ -61,8 +66,7 @@ def main():
     assert len(wanted) > 100, wanted
     failures = [f"{name} is not interposed" for name in sorted(wanted - ours - set(LEFT))]
     failures += [f"{name} is interposed and excused" for name in sorted(ours & set(LEFT))]
-    allowed = wanted | {"eventfd", "timerfd_create", "memfd_create", "pipe", "pipe2", "__pipe",
-                        "open", "open64"}
+    allowed = wanted | set(ALSO)
     failures += [f"{name} is visible and no call of libc's" for name in sorted(ours - allowed)]
     for failure in failures:
         print("FAIL", failure)
