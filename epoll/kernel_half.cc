@@ -8,8 +8,8 @@
 //                      `--------- companion (adopted) ---> events of the kernel's, taken as they
 //                      are
 //
-// Of an inner set the adopted half hears by a registration with hint() as its data: the event is
-// dropped, the inner set asked.
+// Of an inner set the adopted half hears by an edge-triggered registration with hint() as its data:
+// the event is dropped, the inner set asked.
 #include <poll.h>
 #include <sys/epoll.h>
 

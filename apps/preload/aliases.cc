@@ -43,9 +43,11 @@ ALIAS(int, __pipe, (int* ends), pipe(ends))
 
 ALIAS(int, __sigaction, (int number, const struct sigaction* wanted, struct sigaction* before),
       sigaction(number, wanted, before))
-ALIAS(sighandler_t, bsd_signal, (int number, sighandler_t handler), signal(number, handler))
-ALIAS(sighandler_t, ssignal, (int number, sighandler_t handler), signal(number, handler))
-ALIAS(sighandler_t, __sysv_signal, (int number, sighandler_t handler), sysv_signal(number, handler))
+ALIAS_NOEXCEPT(sighandler_t, bsd_signal, (int number, sighandler_t handler),
+               signal(number, handler))
+ALIAS_NOEXCEPT(sighandler_t, ssignal, (int number, sighandler_t handler), signal(number, handler))
+ALIAS_NOEXCEPT(sighandler_t, __sysv_signal, (int number, sighandler_t handler),
+               sysv_signal(number, handler))
 
 CHECKED(ssize_t, __read_chk, (int fd, void* buffer, Size length, Size room), length, room,
         read(fd, buffer, length))

@@ -31,6 +31,7 @@ int note_new(int fd, int duplicate) {
 }
 
 int control(int fd, int command, void* argument) {
+  if (!is_programs(fd)) return -1;
   switch (command) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
@@ -54,11 +55,34 @@ int close_owned(int fd) {
   return libc().close(fd);
 }
 
-void close_owned_between(unsigned first, unsigned last) {
-  const auto end = std::min(last, static_cast<unsigned>(std::max(highest_number.load(), 0)));
-  for (unsigned fd = first; fd <= end; ++fd) {
-    if (owner_of(static_cast<int>(fd)) != Owner::kernel) close_owned(static_cast<int>(fd));
+// Closes what is the program's of the numbers up to the highest that has an owner.
+void close_known(unsigned first, unsigned last) {
+  for (unsigned number = first; number <= last; ++number) {
+    const int fd = static_cast<int>(number);
+    const Owner owner = owner_of(fd);
+    if (owner != Owner::own) owner == Owner::kernel ? libc().close(fd) : close_owned(fd);
   }
+}
+
+int close_numbers(unsigned first, unsigned last, int flags) {
+  const int highest = highest_number;
+  const bool leaves_open = (flags & CLOSE_RANGE_CLOEXEC) != 0 || first > last;
+  if (is_inside() || leaves_open || highest < 0 || first > static_cast<unsigned>(highest)) {
+    return libc().close_range(first, last, flags);
+  }
+  const unsigned known = std::min(last, static_cast<unsigned>(highest));
+  close_known(first, known);
+  return known == last ? 0 : libc().close_range(known + 1, last, flags);
+}
+
+// The thread's own eventfd ends with the thread, outside of all calls.
+int close_own(int fd, const void* caller) {
+  if (!is_inside() && !is_engines(caller)) {
+    errno = EBADF;
+    return -1;
+  }
+  set_owner(fd, Owner::kernel);
+  return libc().close(fd);
 }
 
 // An accepted socket's placeholder is no socket to the kernel.
@@ -87,23 +111,24 @@ void forget(int fd) {
 }  // namespace pollux::preload
 
 INTERPOSED int close(int fd) {
-  return is_inside() || owner_of(fd) == Owner::kernel ? libc().close(fd) : close_owned(fd);
+  const Owner owner = owner_of(fd);
+  if (owner == Owner::own) return close_own(fd, __builtin_return_address(0));
+  return is_inside() || owner == Owner::kernel ? libc().close(fd) : close_owned(fd);
 }
 
 INTERPOSED int close_range(unsigned first, unsigned last, int flags) noexcept {
-  if (!is_inside() && (flags & CLOSE_RANGE_CLOEXEC) == 0) close_owned_between(first, last);
-  return libc().close_range(first, last, flags);
+  return close_numbers(first, last, flags);
 }
-
 INTERPOSED void closefrom(int first) noexcept {
-  if (!is_inside()) close_owned_between(static_cast<unsigned>(std::max(first, 0)), ~0u);
-  libc().closefrom(first);
+  close_numbers(static_cast<unsigned>(std::max(first, 0)), ~0u, 0);
 }
 
-INTERPOSED int dup(int fd) noexcept { return note_new(fd, libc().dup(fd)); }
-INTERPOSED int dup2(int from, int to) noexcept { return note_new(from, libc().dup2(from, to)); }
+INTERPOSED int dup(int fd) noexcept { return is_programs(fd) ? note_new(fd, libc().dup(fd)) : -1; }
+INTERPOSED int dup2(int from, int to) noexcept {
+  return is_programs(from) && is_programs(to) ? note_new(from, libc().dup2(from, to)) : -1;
+}
 INTERPOSED int dup3(int from, int to, int flags) noexcept {
-  return note_new(from, libc().dup3(from, to, flags));
+  return is_programs(from) && is_programs(to) ? note_new(from, libc().dup3(from, to, flags)) : -1;
 }
 
 INTERPOSED int fcntl(int fd, int command, ...) {
@@ -119,12 +144,13 @@ INTERPOSED int ioctl(int fd, unsigned long request, ...) noexcept {
   va_start(arguments, request);
   void* const argument = va_arg(arguments, void*);
   va_end(arguments);
+  if (!is_programs(fd)) return -1;
   if (request == FIOCLEX || request == FIONCLEX) return libc().ioctl(fd, request, argument);
   return route(&Libc::ioctl, &Engine::ioctl, fd, request, argument);
 }
 
 INTERPOSED int fstat(int fd, struct stat* status) noexcept {
-  return as_socket(fd, libc().fstat(fd, status), status);
+  return is_programs(fd) ? as_socket(fd, libc().fstat(fd, status), status) : -1;
 }
 INTERPOSED int fstatat(int fd, const char* path, struct stat* status, int flags) noexcept {
   const int result = libc().fstatat(fd, path, status, flags);

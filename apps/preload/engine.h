@@ -4,19 +4,21 @@
 #include "pollux/numbers.h"
 
 // Every plx_* call that is used here, without its prefix.
-#define PRELOAD_ENGINE_CALLS(X)                                                                   \
-  X(init)                                                                                         \
-  X(error)                                                                                        \
-  X(leave)                                                                                        \
-  X(use_numbers)                                                                                  \
-  X(forget)                                                                                       \
-  X(adopt_epoll)                                                                                  \
-  X(epoll_hint)                                                                                   \
-  X(socket)                                                                                       \
-  X(bind) X(listen) X(accept4) X(connect) X(shutdown) X(getsockname) X(getpeername) X(getsockopt) \
-      X(setsockopt) X(read) X(readv) X(recv) X(recvfrom) X(recvmsg) X(write) X(writev) X(send)    \
-          X(sendto) X(sendmsg) X(close) X(fcntl) X(ioctl) X(epoll_ctl) X(epoll_pwait)             \
-              X(epoll_pwait2) X(poll) X(ppoll) X(select) X(pselect)
+#define PRELOAD_ENGINE_CALLS(X)                                                               \
+  X(init)                                                                                     \
+  X(error)                                                                                    \
+  X(leave)                                                                                    \
+  X(use_numbers)                                                                              \
+  X(forget)                                                                                   \
+  X(adopt_epoll)                                                                              \
+  X(epoll_hint)                                                                               \
+  X(socket)                                                                                   \
+  X(bind)                                                                                     \
+  X(listen)                                                                                   \
+  X(accept4) X(connect) X(shutdown) X(getsockname) X(getpeername) X(getsockopt) X(setsockopt) \
+      X(read) X(readv) X(recv) X(recvfrom) X(recvmsg) X(write) X(writev) X(send) X(sendto)    \
+          X(sendmsg) X(close) X(fcntl) X(ioctl) X(epoll_ctl) X(epoll_pwait) X(epoll_pwait2)   \
+              X(poll) X(ppoll) X(select) X(pselect)
 
 namespace pollux::preload {
 
@@ -29,6 +31,8 @@ struct Engine {
 // Only where a number is the stack's, or after start_engine().
 const Engine& engine();
 bool engine_runs();
+// Whether libpollux made a call that returns to this address.
+bool is_engines(const void* return_address);
 // True: it runs. Else ENETDOWN, and why has been said, once.
 bool start_engine();
 // The process ends: what was sent is delivered, what is open closed.

@@ -14,6 +14,7 @@
 //   kernel_set   an epoll    libc's; its numbers are known, for it may get another half
 //   set          an epoll    a kernel epoll with kernel descriptors, and its other half in Pollux
 //   lost         in a child  EBADF: the stack was the parent's (said once)
+//   own                      EBADF: Pollux and DPDK have it open; close_range passes it by
 //
 // Numbers are the kernel's own, lowest first: each is held open by a placeholder, so that
 // close_range, FD_CLOEXEC, exec, /proc/self/fd and RLIMIT_NOFILE mean what they always mean. An
@@ -52,6 +53,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 
 #include "apps/preload/signals.h"
@@ -59,7 +61,7 @@
 namespace pollux::preload {
 
 // What the table says of a number; from `first_undecided` on: the index of a note (undecided.h).
-enum class Owner : std::uint32_t { kernel, kernel_set, stack, set, lost, first_undecided };
+enum class Owner : std::uint32_t { kernel, kernel_set, stack, set, lost, own, first_undecided };
 
 inline constexpr int kNumbers = 1 << 20;  // fs.nr_open; a number beyond is the kernel's
 inline constexpr int kOwnNumbers = 900;   // from here on, what Pollux opens for itself
@@ -108,8 +110,19 @@ inline Turn turn_of(int fd) {
 // The kernel has given out a number. What the table has there was closed behind its back; what a
 // thread inside Pollux has made is moved to where programs do not count.
 int opened(int fd);
+// Of the kernel's numbers one that Pollux keeps for itself; -1 stays -1.
+int make_own(int fd);
+// False, and EBADF: the program does not know that it is open.
+inline bool is_programs(int fd) {
+  if (is_inside() || owner_of(fd) != Owner::own) return true;
+  errno = EBADF;
+  return false;
+}
 // The number is the kernel's from now on, who has closed or replaced what was there.
 void forget(int fd);
+
+// For calls whose other errors come first: a number that is not open instead.
+inline int as_shown(int fd) { return !is_inside() && owner_of(fd) == Owner::own ? -1 : fd; }
 
 // A line on standard error, "pollux: " before it.
 void say(const char* text, const char* more = "");

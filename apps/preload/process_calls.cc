@@ -19,6 +19,9 @@ void lose_stack() {
     const Owner owner = owner_of(fd);
     if (owner == Owner::stack) set_owner(fd, Owner::lost);
     if (owner == Owner::set) set_owner(fd, Owner::kernel_set);
+    if (owner != Owner::own) continue;
+    libc().close(fd);  // a device must not outlive its stack
+    set_owner(fd, Owner::kernel);
   }
 }
 
@@ -82,7 +85,12 @@ int opened(int fd) {
   const int high = libc().fcntl(fd, F_DUPFD_CLOEXEC, kOwnNumbers);
   if (high < 0) return fd;  // RLIMIT_NOFILE is that low
   libc().close(fd);
-  return high;
+  return make_own(high);
+}
+
+int make_own(int fd) {
+  set_owner(fd, Owner::own);
+  return fd;
 }
 
 }  // namespace pollux::preload

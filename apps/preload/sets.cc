@@ -101,10 +101,10 @@ void move_into_outers(Set& set) {
 bool adopt(Set& set) {
   const Inside inside;
   const int fd = set.numbers.front();
-  const int duplicate = libc().fcntl(fd, F_DUPFD_CLOEXEC, kOwnNumbers);
+  const int duplicate = make_own(libc().fcntl(fd, F_DUPFD_CLOEXEC, kOwnNumbers));
   if (duplicate < 0) return false;
   if (engine().adopt_epoll(fd, duplicate) != 0) {
-    libc().close(duplicate);
+    close(duplicate);
     return false;
   }
   for (const int number : std::span(set.numbers).subspan(1)) {

@@ -72,7 +72,9 @@ INTERPOSED int connect(int fd, const sockaddr* address, socklen_t length) {
   return route(&Libc::connect, &Engine::connect, fd, address, length);
 }
 
+// Before it is connected: ENOTCONN, but not without effect.
 INTERPOSED int shutdown(int fd, int how) noexcept {
+  if (is_undecided(fd) && !is_dormant(fd)) note_shutdown(fd, how);
   return route(&Libc::shutdown, &Engine::shutdown, fd, how);
 }
 

@@ -28,6 +28,7 @@ struct Note {
   int domain, type, protocol;
   std::vector<int> numbers;
   std::vector<Option> options;
+  std::vector<int> shutdowns;
   std::vector<Watch> watches;
   std::vector<char> bound;  // a sockaddr of the stack's; empty: none
   int backlog = -1;         // -1: does not listen
@@ -106,6 +107,7 @@ bool replay(Note& note) {
     engine().setsockopt(fd, option.level, option.name, option.value.data(),
                         static_cast<socklen_t>(option.value.size()));
   }
+  for (const int how : note.shutdowns) engine().shutdown(fd, how);
   replay_address(fd, note);
   for (const int number : std::span(note.numbers).subspan(1)) {
     const OfferedNumber offered(number);
@@ -158,6 +160,11 @@ void note_option(int fd, int level, int name, const void* value, socklen_t lengt
   const std::lock_guard lock(notes().mutex);
   const auto* bytes = static_cast<const char*>(value);
   if (Note* note = note_of(fd)) note->options.push_back({level, name, {bytes, bytes + length}});
+}
+
+void note_shutdown(int fd, int how) {
+  const std::lock_guard lock(notes().mutex);
+  if (Note* note = note_of(fd)) note->shutdowns.push_back(how);
 }
 
 void note_watch(int epfd, int operation, int fd, const epoll_event& event) {
@@ -282,7 +289,7 @@ void wake_dormant_in(int epfd) {
 Turn turn_slowly(int fd, Owner owner) {
   if (is_note(owner)) return is_dormant(fd) ? to_stack(fd) : Turn::kernels;
   static std::atomic<bool> is_said{false};
-  if (!is_said.exchange(true)) {
+  if (owner == Owner::lost && !is_said.exchange(true)) {
     say("this process was forked: its parent's sockets are the parent's and answer EBADF here");
   }
   errno = EBADF;

@@ -14,6 +14,7 @@ namespace pollux::preload {
 
 void note_socket(int fd, int domain, int type, int protocol);
 void note_option(int fd, int level, int name, const void* value, socklen_t length);
+void note_shutdown(int fd, int how);
 void note_watch(int epfd, int operation, int fd, const epoll_event& event);
 void forget_watches(int epfd);
 void note_duplicate(int fd, int duplicate);

@@ -1,4 +1,8 @@
 // wait_calls.cc - poll, select and epoll, interposed.
+#include <climits>
+#include <utility>
+#include <vector>
+
 #include "apps/preload/route.h"
 #include "apps/preload/rules.h"
 #include "apps/preload/sets.h"
@@ -16,6 +20,30 @@ bool has_stacks(const pollfd* fds, nfds_t count) {
   return found;
 }
 
+// Numbers of Pollux's own, hidden from the program for the length of a poll: POLLNVAL.
+class WithoutOwn {
+ public:
+  WithoutOwn(pollfd* fds, nfds_t count) : fds_(fds) {
+    if (is_inside() || !engine_runs()) return;
+    for (nfds_t i = 0; fds && i < count; ++i) {
+      if (owner_of(fds[i].fd) == Owner::own) hide(i);
+    }
+  }
+  WithoutOwn(const WithoutOwn&) = delete;
+  WithoutOwn& operator=(const WithoutOwn&) = delete;
+  ~WithoutOwn() {
+    for (const auto& [index, fd] : hidden_) fds_[index].fd = fd;
+  }
+
+ private:
+  void hide(nfds_t index) {
+    hidden_.emplace_back(index, fds_[index].fd);
+    fds_[index].fd = INT_MAX;
+  }
+  pollfd* const fds_;
+  std::vector<std::pair<nfds_t, int>> hidden_;
+};
+
 bool is_in(const fd_set* set, int fd) {
   constexpr int kBits = 8 * sizeof(unsigned long);
   const auto* words = reinterpret_cast<const unsigned long*>(set);
@@ -31,20 +59,23 @@ int new_set(int fd) {
   return fd;
 }
 
-bool has_stacks(int n, const Sets& sets) {
-  bool found = false;
+// Nobodys: one of them is not open, as far as the program knows.
+Turn turn_of_sets(int n, const Sets& sets) {
+  Turn turn = Turn::kernels;
   const int highest = highest_number;
-  if (is_inside()) return found;
+  if (is_inside()) return turn;
   for (int fd = 0; fd < n && fd <= highest; ++fd) {
     const bool is_asked = is_in(sets.read, fd) || is_in(sets.write, fd) || is_in(sets.except, fd);
-    found |= is_asked && turn_of(fd) == Turn::stacks;
+    const Turn one = is_asked ? turn_of(fd) : Turn::kernels;
+    if (one != Turn::kernels && turn != Turn::nobodys) turn = one;
   }
-  return found;
+  return turn;
 }
 
 }  // namespace
 
 INTERPOSED int poll(pollfd* fds, nfds_t count, int timeout) {
+  const WithoutOwn without(fds, count);
   if (!has_stacks(fds, count)) return libc().poll(fds, count, timeout);
   const Inside inside;
   return engine().poll(fds, count, timeout);
@@ -56,22 +87,25 @@ INTERPOSED int ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const s
     errno = EINTR;
     return -1;
   }
+  const WithoutOwn without(fds, count);
   if (!has_stacks(fds, count)) return libc().ppoll(fds, count, timeout, mask);
   const Inside inside;
   return engine().ppoll(fds, count, timeout, mask);
 }
 
 INTERPOSED int select(int n, fd_set* read, fd_set* write, fd_set* except, timeval* timeout) {
-  if (!has_stacks(n, {read, write, except})) return libc().select(n, read, write, except, timeout);
+  const Turn turn = turn_of_sets(n, {read, write, except});
+  if (turn == Turn::kernels) return libc().select(n, read, write, except, timeout);
+  if (turn == Turn::nobodys) return -1;
   const Inside inside;
   return engine().select(n, read, write, except, timeout);
 }
 
 INTERPOSED int pselect(int n, fd_set* read, fd_set* write, fd_set* except, const timespec* timeout,
                        const sigset_t* mask) {
-  if (!has_stacks(n, {read, write, except})) {
-    return libc().pselect(n, read, write, except, timeout, mask);
-  }
+  const Turn turn = turn_of_sets(n, {read, write, except});
+  if (turn == Turn::kernels) return libc().pselect(n, read, write, except, timeout, mask);
+  if (turn == Turn::nobodys) return -1;
   const Inside inside;
   return engine().pselect(n, read, write, except, timeout, mask);
 }
@@ -84,6 +118,8 @@ INTERPOSED int epoll_create1(int flags) noexcept {
 }
 
 INTERPOSED int epoll_ctl(int epfd, int operation, int fd, epoll_event* event) noexcept {
+  epfd = as_shown(epfd);
+  fd = as_shown(fd);
   const Owner owner = is_inside() ? Owner::kernel : owner_of(fd);
   if (owner == Owner::stack || owner == Owner::set)
     return control_stacks(epfd, operation, fd, event);
@@ -96,7 +132,7 @@ INTERPOSED int epoll_ctl(int epfd, int operation, int fd, epoll_event* event) no
 }
 
 INTERPOSED int epoll_wait(int epfd, epoll_event* events, int most, int timeout) {
-  return wait_for({.epfd = epfd,
+  return wait_for({.epfd = as_shown(epfd),
                    .events = events,
                    .max_events = most,
                    .timeout_ms = timeout,
@@ -106,7 +142,7 @@ INTERPOSED int epoll_wait(int epfd, epoll_event* events, int most, int timeout) 
 }
 INTERPOSED int epoll_pwait(int epfd, epoll_event* events, int most, int timeout,
                            const sigset_t* mask) {
-  return wait_for({.epfd = epfd,
+  return wait_for({.epfd = as_shown(epfd),
                    .events = events,
                    .max_events = most,
                    .timeout_ms = timeout,
@@ -116,7 +152,7 @@ INTERPOSED int epoll_pwait(int epfd, epoll_event* events, int most, int timeout,
 }
 INTERPOSED int epoll_pwait2(int epfd, epoll_event* events, int most, const timespec* timeout,
                             const sigset_t* mask) {
-  return wait_for({.epfd = epfd,
+  return wait_for({.epfd = as_shown(epfd),
                    .events = events,
                    .max_events = most,
                    .timeout_ms = 0,

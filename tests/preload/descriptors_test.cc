@@ -97,6 +97,27 @@ TEST_P(DescriptorTest, close_range_closes) {
   const_cast<Fd&>(high).release();
 }
 
+// As daemons do it, one by one or at once; what Pollux has open for itself is not theirs.
+TEST_P(DescriptorTest, closing_everything_above_leaves_the_stack_alone) {
+  for (int fd = 400; fd < 2000; ++fd) EXPECT_ERRNO(close(fd), EBADF);
+  EXPECT_EQ(close_range(400, ~0u, 0), 0);
+  closefrom(500);
+  for (const int fd : {900, 901, 902}) {
+    struct stat status;
+    EXPECT_ERRNO(fcntl(fd, F_GETFD), EBADF);
+    EXPECT_ERRNO(fstat(fd, &status), EBADF);
+    EXPECT_ERRNO(dup(fd), EBADF);
+    EXPECT_ERRNO(write(fd, "x", 1), EBADF);
+    pollfd asked{fd, POLLIN, 0};
+    EXPECT_EQ(poll(&asked, 1, 0), 1);
+    EXPECT_EQ(asked.revents, POLLNVAL);
+    EXPECT_EQ(asked.fd, fd);
+  }
+  const Pair more = connected(GetParam());
+  write_text(more.client, "works");
+  EXPECT_EQ(read_text(more.server, 5), "works");
+}
+
 TEST_P(DescriptorTest, status_flags_and_requests) {
   EXPECT_EQ(fcntl(pair.server, F_GETFL), O_RDWR);
   EXPECT_EQ(fcntl(pair.server, F_SETFL, O_RDWR | O_NONBLOCK), 0);

@@ -190,6 +190,19 @@ TEST_P(WaitTest, an_inner_set_that_gets_its_socket_later) {
   EXPECT_EQ(wait(outer, kLongMs), "I");
 }
 
+TEST_P(WaitTest, an_outer_edge_comes_once_for_each_half) {
+  const Fd outer(epoll_create1(0));
+  add(set, event, 'E');
+  add(set, pair.server, 'S');
+  add(outer, set, 'I', std::uint32_t{EPOLLIN} | EPOLLET);
+  ring();
+  EXPECT_EQ(wait(outer, kLongMs), "I");
+  EXPECT_EQ(wait(outer), "");
+  write_text(pair.client, "x");
+  EXPECT_EQ(wait(outer, kLongMs), "I");
+  EXPECT_EQ(wait(outer), "");
+}
+
 TEST_P(WaitTest, other_forms) {
   add(set, pair.server, 'S');
   write_text(pair.client, "x");

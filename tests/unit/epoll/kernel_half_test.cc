@@ -110,6 +110,17 @@ TEST_F(KernelHalfTest, an_outer_set_hears_the_inner_ones_kernel_half) {
   EXPECT_EQ(letters(outer), "");
 }
 
+TEST_F(KernelHalfTest, an_outer_edge_comes_once) {
+  EventPoll& outer = new_set();
+  Half outers;
+  outer.adopt(outers.duplicate());
+  half.add('K', EPOLLIN);
+  ASSERT_EQ(add(outer, set, 'I', std::uint32_t{EPOLLIN} | EPOLLET), 0);
+  half.write();
+  EXPECT_EQ(letters(outer), "I");
+  EXPECT_EQ(letters(outer), "");
+}
+
 TEST_F(KernelHalfTest, polled_it_is_readable_for_either_half) {
   FakeFile file;
   half.add('K', EPOLLIN);
