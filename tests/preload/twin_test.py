@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# twin_test.py - the twin cases through the preload library, on the kernel's sockets and the stack's.
+# twin_test.py - the twin cases through the preload library, on the kernel's and the stack's sockets.
 # Usage: twin_test.py TOOL CONFIG LIBPRELOAD TWIN_KERNEL
 import os
 import re
