@@ -65,6 +65,7 @@ bool start() {
   calls.use_numbers(&kNumbersOfProcess);
   std::vector<const char*> pointers;
   for (const std::string& setting : environment().settings) pointers.push_back(setting.c_str());
+  pointers.push_back("stack.threads=shared");  // which thread does what is the program's affair
   pointers.push_back(nullptr);
   if (calls.init(environment().config.c_str(), pointers.data()) == 0) return true;
   say("the stack did not start: ", calls.error());

@@ -1,6 +1,8 @@
 // undecided.cc - taking notes, deciding, and replaying them on the stack.
 #include "apps/preload/undecided.h"
 
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -136,6 +138,38 @@ Turn to_stack(int fd) {
   return become_stacks(fd) ? Turn::stacks : Turn::nobodys;
 }
 
+bool has_option(const Note& note, int name) {
+  int value = 0;
+  socklen_t length = sizeof value;
+  libc().getsockopt(note.numbers.front(), SOL_SOCKET, name, &value, &length);
+  return value != 0;
+}
+
+// Of the same family; a port of 0 is a wish for any.
+bool may_meet(const std::vector<char>& one, const std::vector<char>& other) {
+  sockaddr_in a{}, b{};
+  std::memcpy(&a, one.data(), std::min(one.size(), sizeof a));
+  std::memcpy(&b, other.data(), std::min(other.size(), sizeof b));
+  if (a.sin_port != b.sin_port || a.sin_port == 0 || a.sin_family != b.sin_family) return false;
+  if (a.sin_family == AF_INET6) return one == other;
+  return a.sin_addr.s_addr == b.sin_addr.s_addr || a.sin_addr.s_addr == INADDR_ANY ||
+         b.sin_addr.s_addr == INADDR_ANY;
+}
+
+// Linux: inet_csk_get_port(), for sockets that no stack knows yet. The mutex is held.
+bool is_in_use(const Note& note, const std::vector<char>& wanted) {
+  for (const auto& other : notes().all) {
+    if (!other || other.get() == &note || other->type != note.type) continue;
+    if (other->bound.empty() || !may_meet(wanted, other->bound)) continue;
+    const auto both_have = [&](int name) {
+      return has_option(note, name) && has_option(*other, name);
+    };
+    const bool may_reuse = both_have(SO_REUSEADDR) && other->backlog < 0;
+    if (!may_reuse && !both_have(SO_REUSEPORT)) return true;
+  }
+  return false;
+}
+
 // A socket that was bound for the stack in vain: to any address, and then it talks to the kernel's.
 bool bind_to_kernel(Note& note) {
   if (note.bound.empty()) return true;
@@ -224,7 +258,12 @@ int bind_dormant(int fd, const sockaddr* address, socklen_t length) {
     return -1;
   }
   const auto* bytes = reinterpret_cast<const char*>(address);
-  note->bound.assign(bytes, bytes + length);
+  const std::vector<char> wanted(bytes, bytes + length);
+  if (is_in_use(*note, wanted)) {
+    errno = EADDRINUSE;
+    return -1;
+  }
+  note->bound = wanted;
   set_dormant(*note, true);
   return 0;
 }

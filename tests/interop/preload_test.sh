@@ -93,6 +93,50 @@ redis_serves() {
     [ "$(redis_client bgsave)" = "Background saving started" ] && sleep 1 &&
     redis_client info persistence | grep -q bgsave_status:ok
 }
+memcached_serves() {
+  serves 11211 memcached -u root -t 4 -l "$stack_address" -U 11211 &&
+    inside "$space_a" python3 - "$stack_address" <<'CLIENTS'
+import os, socket, sys, threading
+failures = []
+def client(number):
+    file = socket.create_connection((sys.argv[1], 11211)).makefile("rwb")
+    def ask(line):
+        file.write(line)
+        file.flush()
+        return file.readline()
+    for i in range(200):
+        value = os.urandom(100).hex().encode()
+        stored = ask(b"set k%d-%d 0 0 200\r\n%s\r\n" % (number, i, value))
+        ask(b"get k%d-%d\r\n" % (number, i))
+        got = file.readline().strip(), file.readline()
+        if stored != b"STORED\r\n" or got != (value, b"END\r\n"):
+            failures.append((number, i))
+threads = [threading.Thread(target=client, args=(n,)) for n in range(16)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+sys.exit(bool(failures))
+CLIENTS
+}
+haproxy_serves() {
+  cat >"$work/haproxy.cfg" <<CONF
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+frontend f
+  bind $stack_address:8080
+  default_backend b
+backend b
+  server s $kernel_address:8000
+CONF
+  in_background python3 -m http.server --directory "$work" 8000
+  local behind=$pid
+  serves 8080 haproxy -f "$work/haproxy.cfg" && fetch 8080 big | is_big
+  local status=$?
+  end_of "$behind"
+  return $status
+}
 nginx_conf() {
   cat >"$work/nginx.conf" <<CONF
 user root; pid $work/nginx.pid; error_log $work/nginx.err; worker_processes 1;
@@ -140,6 +184,10 @@ end_of "$pid"
 has node "node" && check "node's http server" node_serves && end_of "$pid"
 has redis-server "redis" && check "redis-server, redis-benchmark, BGSAVE" redis_serves
 end_of "$pid"
+has memcached "memcached" && check "memcached with 4 threads, 16 clients" memcached_serves
+end_of "$pid"
+has haproxy "haproxy" && check "haproxy in front of a server of the kernel's" haproxy_serves
+end_of "$pid"
 if has nginx "nginx"; then
   check "nginx: daemon, master and worker, sendfile, wrk" nginx_serves
   check "nginx: reload by signal" nginx_reloads
@@ -169,6 +217,7 @@ fi
 cat >"$work/set_user_id" </bin/true
 chmod 4755 "$work/set_user_id"
 says "a set-user-ID program" "set-user-ID" "$tool" run -- "$work/set_user_id"
+says "a static program" "statically" "$tool" run -- /sbin/ldconfig
 not_there() { ! "$tool" run -- /nowhere && [ "$("$tool" run -- /nowhere 2>&1; echo $?)" = \
   $'pollux run: /nowhere: no such program\n127' ]; }
 check "a program that is not there, as a shell says it" not_there

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # forked_server.py - listen, then fork: the stack starts in the process that first needs the wire.
+import errno
 import os
 import select
 import socket
@@ -42,6 +43,11 @@ listener.bind(address)
 listener.listen(8)
 watched = select.epoll()
 watched.register(listener, select.EPOLLIN)
+try:
+    socket.socket().bind(("0.0.0.0", address[1]))
+    sys.exit("two listeners have one port")
+except OSError as error:
+    assert error.errno == errno.EADDRINUSE, error
 assert not stack_is_here(), "bind and listen need no stack"
 
 

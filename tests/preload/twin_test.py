@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# twin_test.py - the twin cases through the preload library, on sockets of the kernel's and ours.
+# twin_test.py - the twin cases through the preload library, on both kinds of sockets.
 # Usage: twin_test.py TOOL CONFIG LIBPRELOAD TWIN_KERNEL
 import os
 import re
