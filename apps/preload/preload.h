@@ -6,9 +6,8 @@
 //   owner of the number      what the call does
 //   kernel       (nearly all) libc's own function, found once by dlsym(RTLD_NEXT). Nothing is kept
 //                            of kernel descriptors, so nothing about them can be stale.
-//   undecided                an internet socket that has not said with whom it talks. It IS a
-//   kernel
-//                            socket: libc acts, and what set it up is noted (undecided.h).
+//   undecided                an internet socket that has not said with whom it talks. It is one of
+//                            the kernel's: libc acts, and what set it up is noted (undecided.h).
 //   dormant                  undecided no more: its address is the stack's, but no stack runs yet.
 //   stack        a socket    the plx_* call, on the same number
 //   kernel_set   an epoll    libc's; its numbers are known, for it may get another half
@@ -33,8 +32,11 @@
 //
 // Sets. epoll_create is the kernel's, epoll_ctl for a kernel descriptor too. The first stack socket
 // gives the set its other half (plx_adopt_epoll), which delivers the kernel's events beside its
-// own: a set of kernel descriptors costs nothing more, and one that was made early keeps all it
-// has. A thread that sleeps in the kernel's epoll_wait just then is woken by a bell (sets.h).
+// own. Were every set Pollux's from the start, each kernel descriptor would need an object of ours,
+// which goes stale when libc closes it unseen (fclose), and programs without stack sockets would
+// pay. So a set of kernel descriptors costs what it did, and one made early keeps all it has; the
+// price is a second question in each wait of a set that has both. A thread that sleeps in the
+// kernel's epoll_wait when a set gets its other half is woken by a bell (sets.cc).
 //
 // fork: the child's stack sockets are lost, its sets have their kernel half, its dormant sockets
 // are its own to start a stack for. vfork is fork: a vfork child that closes descriptors would
@@ -43,7 +45,9 @@
 // Recursion: a thread inside Pollux, or of Pollux's (softirq, DPDK's), is marked; its calls go to
 // libc, and descriptors it makes are moved out of the program's way (900 and up, close-on-exec).
 //
-// Signals: signals.h. Threads are cancelled when they leave Pollux, not inside.
+// Signals: signals.h. Threads are cancelled when they leave Pollux, not inside. A process that
+// ends, but for SIGKILL and crashes, delivers what it sent and closes what is open, as the kernel
+// would.
 //
 // Known limits. A number that was closed by a system call that nobody sees (assembly, io_uring) is
 // the stack's until the kernel gives it out for a socket again. SCM_RIGHTS sends the placeholder.
@@ -64,7 +68,8 @@ namespace pollux::preload {
 enum class Owner : std::uint32_t { kernel, kernel_set, stack, set, lost, own, first_undecided };
 
 inline constexpr int kNumbers = 1 << 20;  // fs.nr_open; a number beyond is the kernel's
-inline constexpr int kOwnNumbers = 900;   // from here on, what Pollux opens for itself
+inline constexpr int kOwnNumbers = 900;   // from here on, what Pollux opens for itself; lower
+                                          // only where RLIMIT_NOFILE is
 inline std::atomic<Owner> owners[kNumbers];
 // No owner but the kernel above this: what walks the table ends here.
 inline std::atomic<int> highest_number{-1};
@@ -110,8 +115,8 @@ inline Turn turn_of(int fd) {
 // The kernel has given out a number. What the table has there was closed behind its back; what a
 // thread inside Pollux has made is moved to where programs do not count.
 int opened(int fd);
-// Of the kernel's numbers one that Pollux keeps for itself; -1 stays -1.
-int make_own(int fd);
+// A duplicate out of the program's way, for Pollux alone, close-on-exec. -1: there is no room.
+int own_duplicate(int fd);
 // False, and EBADF: the program does not know that it is open.
 inline bool is_programs(int fd) {
   if (is_inside() || owner_of(fd) != Owner::own) return true;

@@ -1,4 +1,7 @@
 // process_calls.cc - fork, threads and the end of the process; and Pollux's own descriptors.
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <cstdarg>
 #include <cstring>
 #include <memory>
@@ -81,16 +84,20 @@ void say(const char* text, const char* more) {
 
 int opened(int fd) {
   if (fd >= 0 && !is_inside() && owner_of(fd) != Owner::kernel) forget(fd);
-  if (fd < 0 || fd >= kOwnNumbers || !is_inside()) return fd;
-  const int high = libc().fcntl(fd, F_DUPFD_CLOEXEC, kOwnNumbers);
-  if (high < 0) return fd;  // RLIMIT_NOFILE is that low
+  if (fd < 0 || !is_inside()) return fd;
+  const int high = own_duplicate(fd);
+  if (high < 0) return fd;
   libc().close(fd);
-  return make_own(high);
+  return high;
 }
 
-int make_own(int fd) {
-  set_owner(fd, Owner::own);
-  return fd;
+int own_duplicate(int fd) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const auto least = static_cast<int>(std::min<rlim_t>(kOwnNumbers, limit.rlim_cur / 2));
+  const int high = libc().fcntl(fd, F_DUPFD_CLOEXEC, least);
+  set_owner(high, Owner::own);
+  return high;
 }
 
 }  // namespace pollux::preload

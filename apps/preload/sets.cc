@@ -101,7 +101,7 @@ void move_into_outers(Set& set) {
 bool adopt(Set& set) {
   const Inside inside;
   const int fd = set.numbers.front();
-  const int duplicate = make_own(libc().fcntl(fd, F_DUPFD_CLOEXEC, kOwnNumbers));
+  const int duplicate = own_duplicate(fd);
   if (duplicate < 0) return false;
   if (engine().adopt_epoll(fd, duplicate) != 0) {
     close(duplicate);
