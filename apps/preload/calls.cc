@@ -1,4 +1,4 @@
-// calls.cc - libc's own versions, found once.
+// calls.cc - libc's own versions, libc_calls once.
 #include "apps/preload/calls.h"
 
 #include <dlfcn.h>
@@ -8,13 +8,13 @@
 namespace pollux::preload {
 namespace {
 
-Libc found;
+Libc libc_calls;
 std::atomic<bool> is_found{false};
 
 // Several threads may do it at once: they all write the same.
 void find() {
 #define PRELOAD_FIND(name) \
-  found.name = reinterpret_cast<decltype(&::name)>(dlsym(RTLD_NEXT, #name));
+  libc_calls.name = reinterpret_cast<decltype(&::name)>(dlsym(RTLD_NEXT, #name));
   PRELOAD_CALLS(PRELOAD_FIND)
 #undef PRELOAD_FIND
   is_found.store(true, std::memory_order_release);
@@ -24,7 +24,7 @@ void find() {
 
 const Libc& libc() {
   if (!is_found.load(std::memory_order_acquire)) find();
-  return found;
+  return libc_calls;
 }
 
 }  // namespace pollux::preload

@@ -21,14 +21,14 @@ enum class State : std::uint8_t { never, running, failed, lost };
 Engine calls;
 std::atomic<State> state{State::never};
 std::mutex start_mutex;
-thread_local int offered = -1;
+thread_local int offered_number = -1;
 thread_local bool is_close_on_exec = false;
 
 // A placeholder, or the number that somebody offers. EFD_NONBLOCK: a call that slips past us must
 // not sleep on it.
 int take() {
-  int number = offered;
-  offered = -1;
+  int number = offered_number;
+  offered_number = -1;
   if (number < 0) {
     const int flags = EFD_NONBLOCK | (is_close_on_exec ? EFD_CLOEXEC : 0);
     number = libc().eventfd(0, flags);
@@ -119,8 +119,8 @@ void lose_engine() {
   if (engine_runs()) state = State::lost;
 }
 
-OfferedNumber::OfferedNumber(int number) { offered = number; }
-OfferedNumber::~OfferedNumber() { offered = -1; }
+OfferedNumber::OfferedNumber(int number) { offered_number = number; }
+OfferedNumber::~OfferedNumber() { offered_number = -1; }
 
 CloseOnExecPlaceholders::CloseOnExecPlaceholders(bool wanted) { is_close_on_exec = wanted; }
 CloseOnExecPlaceholders::~CloseOnExecPlaceholders() { is_close_on_exec = false; }
