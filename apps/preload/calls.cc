@@ -1,4 +1,4 @@
-// calls.cc - libc's own versions, libc_calls once.
+// calls.cc - libc's own versions, found once.
 #include "apps/preload/calls.h"
 
 #include <dlfcn.h>
