@@ -275,9 +275,9 @@ class Generator {
     op.a = one_in(10) ? below(kMostOctets) : below(8);
     op.data = rng_.below(26);
     if (urgent_ && one_in(2)) op.b = MSG_OOB;
-    if (kind(op.slot) == kUdp && one_in(6)) op.b = MSG_MORE;
     op.c = is_udp && !one_in(4) ? 2 : pick({0, 0, 1, 2, 3});
     if (kind(op.slot) == kKernel) op.c = 1;
+    if (kind(op.slot) == kUdp && one_in(6)) op.b = MSG_MORE, op.c = 0;
     op.other = slot(is_udp ? kUdp : kSockets);
     op.d = one_in(5) ? below(static_cast<int32_t>(Address::none) + 1) : 0;
   }

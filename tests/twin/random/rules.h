@@ -5,6 +5,8 @@
 //   blocking             every descriptor has O_NONBLOCK; waits last 0 or 1 ms
 //   Nagle                every TCP socket has TCP_NODELAY: else it waits for a delayed ACK
 //   MSG_MORE, TCP_CORK   what they hold back leaves after 200 ms, of TCP
+//   MSG_MORE to another  than a UDP socket's peer: Linux sends what names no address there too from
+//                        then on, which is its own mistake (udp_sendmsg() shares one flow)
 //   full accept queues   a backlog holds all connects of a program: a SYN too many is sent again
 //                        after a second
 //   buffer sizes         SO_SNDBUF, SO_RCVBUF, SIOCOUTQ and messages larger than kMostOctets
