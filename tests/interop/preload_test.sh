@@ -155,7 +155,7 @@ nginx_serves() {
   nginx_conf
   inside "$space_a" "${run[@]}" nginx -c "$work/nginx.conf" && wait_for_nginx &&
     fetch 80 big | is_big &&
-    inside "$space_a" wrk -t 1 -c 64 -d 2 "http://$stack_address/page" >"$work/wrk.log" &&
+    inside "$space_a" wrk -t 1 -c 64 -d 2 "http://$stack_address:80/page" >"$work/wrk.log" &&
     ! grep -E 'Socket errors|Non-2xx' "$work/wrk.log"
 }
 nginx_reloads() {
