@@ -140,7 +140,7 @@ Result<int> EventPoll::send_events(std::span<epoll_event> out) {
 
 // A wake-up was a hint: each file is asked again, and the answer is what is reported (0.1).
 Result<int> EventPoll::transfer(ReadyList& txlist, std::span<epoll_event> out) {
-  Asker asker(txlist);
+  Asker asker(txlist, out.size());
   std::size_t n = 0;
   while (n < out.size() && !txlist.empty()) {
     EpItem& item = txlist.front();
@@ -183,7 +183,7 @@ PollEvents EventPoll::poll() {
 PollEvents Asker::next_kernel_answer() {
   if (used_ == answered_) {
     used_ = answered_ = 0;
-    for (auto item = list_.begin(); item != list_.end() && answered_ < kBatch; ++item) {
+    for (auto item = list_.begin(); item != list_.end() && answered_ < batch_; ++item) {
       if (const int fd = item->file().kernel_fd(); fd >= 0) {
         answers_[answered_++] = {fd, kAnyPollBit, 0};
       }
