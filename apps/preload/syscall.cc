@@ -87,28 +87,46 @@ long vectors(long number, const std::uint64_t* w) {
 
 #define BY_NAME(name) \
   case SYS_##name:    \
-    return call(&::name, words);
+    return call(&::name, words)
 
 long dispatch(long number, const std::uint64_t* words, bool& is_ours) {
   switch (number) {
-    BY_NAME(socket)
-    BY_NAME(bind)
-    BY_NAME(listen)
-    BY_NAME(accept)
-    BY_NAME(accept4)
-    BY_NAME(connect)
-    BY_NAME(shutdown)
-    BY_NAME(getsockname)
-    BY_NAME(getpeername)
-    BY_NAME(getsockopt)
-    BY_NAME(setsockopt)
-    BY_NAME(read)
-    BY_NAME(readv) BY_NAME(write) BY_NAME(writev) BY_NAME(recvfrom) BY_NAME(recvmsg)
-        BY_NAME(recvmmsg) BY_NAME(sendto) BY_NAME(sendmsg) BY_NAME(sendmmsg) BY_NAME(sendfile)
-            BY_NAME(splice) BY_NAME(close) BY_NAME(close_range) BY_NAME(dup) BY_NAME(dup2)
-                BY_NAME(dup3) BY_NAME(poll) BY_NAME(select) BY_NAME(epoll_create)
-                    BY_NAME(epoll_create1) BY_NAME(epoll_ctl) BY_NAME(epoll_wait) case SYS_pread64
-        : return call(&::pread, words);
+    BY_NAME(socket);
+    BY_NAME(bind);
+    BY_NAME(listen);
+    BY_NAME(accept);
+    BY_NAME(accept4);
+    BY_NAME(connect);
+    BY_NAME(shutdown);
+    BY_NAME(getsockname);
+    BY_NAME(getpeername);
+    BY_NAME(getsockopt);
+    BY_NAME(setsockopt);
+    BY_NAME(read);
+    BY_NAME(readv);
+    BY_NAME(write);
+    BY_NAME(writev);
+    BY_NAME(recvfrom);
+    BY_NAME(recvmsg);
+    BY_NAME(recvmmsg);
+    BY_NAME(sendto);
+    BY_NAME(sendmsg);
+    BY_NAME(sendmmsg);
+    BY_NAME(sendfile);
+    BY_NAME(splice);
+    BY_NAME(close);
+    BY_NAME(close_range);
+    BY_NAME(dup);
+    BY_NAME(dup2);
+    BY_NAME(dup3);
+    BY_NAME(poll);
+    BY_NAME(select);
+    BY_NAME(epoll_create);
+    BY_NAME(epoll_create1);
+    BY_NAME(epoll_ctl);
+    BY_NAME(epoll_wait);
+    case SYS_pread64:
+      return call(&::pread, words);
     case SYS_pwrite64:
       return call(&::pwrite, words);
     case SYS_fcntl:
