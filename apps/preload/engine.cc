@@ -44,9 +44,7 @@ void give_back(int number) {
 
 const char* open_library() {
   const std::string& path = environment().library;
-  // Global, because DPDK's drivers, which it opens itself, must find libpollux's before its own.
-  void* const library =
-      dlopen(path.empty() ? "libpollux.so.0" : path.c_str(), RTLD_NOW | RTLD_GLOBAL);
+  void* const library = dlopen(path.empty() ? "libpollux.so.0" : path.c_str(), RTLD_NOW);
   if (!library) return dlerror();
 #define PRELOAD_FIND(name)                                                           \
   calls.name = reinterpret_cast<decltype(calls.name)>(dlsym(library, "plx_" #name)); \

@@ -2,7 +2,6 @@
 #define ALLOW_EXPERIMENTAL_API  // rte_intr_fd_get
 #include "drivers/dpdk/callback_loop.h"
 
-#include <dlfcn.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -120,45 +119,35 @@ void CallbackLoop::erase(std::uint64_t id) {
 
 }  // namespace pollux
 
-namespace {
-
-template <typename Function>
-Function* behind_us(const char* name) {
-  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
-}
-
-}  // namespace
-
 extern "C" {
 
-[[gnu::visibility("default")]] int rte_intr_callback_register(const rte_intr_handle* handle,
-                                                              rte_intr_callback_fn callback,
-                                                              void* argument) {
+// DPDK is linked so that what its drivers call by these names is ours (drivers/meson.build).
+int wrapped_register(const rte_intr_handle* handle, rte_intr_callback_fn callback,
+                     void* argument) asm("__wrap_rte_intr_callback_register");
+int wrapped_register(const rte_intr_handle* handle, rte_intr_callback_fn callback, void* argument) {
   if (auto* loop = pollux::CallbackLoop::current()) return loop->add(handle, callback, argument);
-  static auto* eal = behind_us<decltype(rte_intr_callback_register)>("rte_intr_callback_register");
-  return eal ? eal(handle, callback, argument) : -ENOSYS;
+  return rte_intr_callback_register(handle, callback, argument);
 }
 
-[[gnu::visibility("default")]] int rte_intr_callback_unregister(const rte_intr_handle* handle,
-                                                                rte_intr_callback_fn callback,
-                                                                void* argument) {
+int wrapped_unregister(const rte_intr_handle* handle, rte_intr_callback_fn callback,
+                       void* argument) asm("__wrap_rte_intr_callback_unregister");
+int wrapped_unregister(const rte_intr_handle* handle, rte_intr_callback_fn callback,
+                       void* argument) {
   if (auto* loop = pollux::CallbackLoop::current()) {
     return loop->remove(handle, callback, argument);
   }
-  static auto* eal =
-      behind_us<decltype(rte_intr_callback_unregister)>("rte_intr_callback_unregister");
-  return eal ? eal(handle, callback, argument) : -ENOSYS;
+  return rte_intr_callback_unregister(handle, callback, argument);
 }
 
-[[gnu::visibility("default")]] int rte_intr_callback_unregister_pending(
+int wrapped_unregister_pending(
     const rte_intr_handle* handle, rte_intr_callback_fn callback, void* argument,
-    rte_intr_unregister_callback_fn last) {
+    rte_intr_unregister_callback_fn last) asm("__wrap_rte_intr_callback_unregister_pending");
+int wrapped_unregister_pending(const rte_intr_handle* handle, rte_intr_callback_fn callback,
+                               void* argument, rte_intr_unregister_callback_fn last) {
   if (auto* loop = pollux::CallbackLoop::current()) {
     return loop->remove_later(handle, callback, argument, last);
   }
-  static auto* eal = behind_us<decltype(rte_intr_callback_unregister_pending)>(
-      "rte_intr_callback_unregister_pending");
-  return eal ? eal(handle, callback, argument, last) : -ENOSYS;
+  return rte_intr_callback_unregister_pending(handle, callback, argument, last);
 }
 
 }  // extern "C"

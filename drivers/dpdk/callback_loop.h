@@ -9,11 +9,10 @@
 namespace pollux {
 
 // net_memif handles its control socket in EAL's interrupt thread, which unmaps the rings of a dead
-// peer while the data thread reads them. So this library defines rte_intr_callback_register() and
-// its two counterparts itself: what is registered inside a Scope belongs to that Scope's loop, and
-// runs when the data thread calls run_one(); everything else goes on to EAL. The symbols must come
-// before librte_eal's in the process: true for a program or a preloaded library that links this
-// one.
+// peer while the data thread reads them. So its calls of rte_intr_callback_register() and of the
+// two counterparts come here first (drivers/meson.build): what is registered inside a
+// Scope belongs to that Scope's loop, and runs when the data thread calls run_one(); everything
+// else goes on to EAL.
 class CallbackLoop {
  public:
   CallbackLoop();

@@ -14,6 +14,7 @@
 
 #include "drivers/dpdk/eal_log.h"
 #include "drivers/dpdk/guest.h"
+#include "drivers/dpdk/quick_start.h"
 
 namespace pollux {
 namespace {
@@ -98,6 +99,7 @@ int init(const EalOptions& options, bool hugepages) {
   const AffinityKept affinity;
   const SignalsBlocked signals;
   const DescriptorWatch descriptors;
+  const QuickStart quick;
   std::vector<std::string> list = arguments(options, hugepages, affinity.processors());
   std::vector<char*> argv;
   for (std::string& argument : list) argv.push_back(argument.data());
