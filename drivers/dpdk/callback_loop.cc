@@ -121,29 +121,22 @@ void CallbackLoop::erase(std::uint64_t id) {
 
 extern "C" {
 
-// DPDK is linked so that what its drivers call by these names is ours (drivers/meson.build).
-int wrapped_register(const rte_intr_handle* handle, rte_intr_callback_fn callback,
-                     void* argument) asm("__wrap_rte_intr_callback_register");
-int wrapped_register(const rte_intr_handle* handle, rte_intr_callback_fn callback, void* argument) {
+int pollux_intr_register(const rte_intr_handle* handle, rte_intr_callback_fn callback,
+                         void* argument) {
   if (auto* loop = pollux::CallbackLoop::current()) return loop->add(handle, callback, argument);
   return rte_intr_callback_register(handle, callback, argument);
 }
 
-int wrapped_unregister(const rte_intr_handle* handle, rte_intr_callback_fn callback,
-                       void* argument) asm("__wrap_rte_intr_callback_unregister");
-int wrapped_unregister(const rte_intr_handle* handle, rte_intr_callback_fn callback,
-                       void* argument) {
+int pollux_intr_unregister(const rte_intr_handle* handle, rte_intr_callback_fn callback,
+                           void* argument) {
   if (auto* loop = pollux::CallbackLoop::current()) {
     return loop->remove(handle, callback, argument);
   }
   return rte_intr_callback_unregister(handle, callback, argument);
 }
 
-int wrapped_unregister_pending(
-    const rte_intr_handle* handle, rte_intr_callback_fn callback, void* argument,
-    rte_intr_unregister_callback_fn last) asm("__wrap_rte_intr_callback_unregister_pending");
-int wrapped_unregister_pending(const rte_intr_handle* handle, rte_intr_callback_fn callback,
-                               void* argument, rte_intr_unregister_callback_fn last) {
+int pollux_intr_unregister_pending(const rte_intr_handle* handle, rte_intr_callback_fn callback,
+                                   void* argument, rte_intr_unregister_callback_fn last) {
   if (auto* loop = pollux::CallbackLoop::current()) {
     return loop->remove_later(handle, callback, argument, last);
   }

@@ -71,3 +71,16 @@ class CallbackLoop {
 };
 
 }  // namespace pollux
+
+extern "C" {
+
+// What drivers call by the names of EAL's.
+int pollux_intr_register(const rte_intr_handle* handle, rte_intr_callback_fn callback,
+                         void* argument) asm("__wrap_rte_intr_callback_register");
+int pollux_intr_unregister(const rte_intr_handle* handle, rte_intr_callback_fn callback,
+                           void* argument) asm("__wrap_rte_intr_callback_unregister");
+int pollux_intr_unregister_pending(
+    const rte_intr_handle* handle, rte_intr_callback_fn callback, void* argument,
+    rte_intr_unregister_callback_fn last) asm("__wrap_rte_intr_callback_unregister_pending");
+
+}  // extern "C"

@@ -43,23 +43,23 @@ void on_event(void* argument) {
   eventfd_t value = 0;
   eventfd_read(driver->fd, &value);
   if (!driver->leaves) return;
-  EXPECT_EQ(rte_intr_callback_unregister(driver->handle, on_event, driver), -EAGAIN);
-  EXPECT_EQ(rte_intr_callback_unregister_pending(driver->handle, on_event, driver, on_leave), 1);
+  EXPECT_EQ(pollux_intr_unregister(driver->handle, on_event, driver), -EAGAIN);
+  EXPECT_EQ(pollux_intr_unregister_pending(driver->handle, on_event, driver, on_leave), 1);
 }
 
 TEST(CallbackLoop, what_is_registered_in_a_scope_runs_when_asked) {
   CallbackLoop loop;
   Driver driver;
   const CallbackLoop::Scope scope(loop);
-  ASSERT_EQ(rte_intr_callback_register(driver.handle, on_event, &driver), 0);
+  ASSERT_EQ(pollux_intr_register(driver.handle, on_event, &driver), 0);
   EXPECT_FALSE(loop.run_one());
   driver.ring();
   EXPECT_EQ(driver.calls, 0);
   EXPECT_TRUE(loop.run_one());
   EXPECT_EQ(driver.calls, 1);
   EXPECT_FALSE(loop.run_one());
-  EXPECT_EQ(rte_intr_callback_unregister(driver.handle, on_event, &driver), 1);
-  EXPECT_EQ(rte_intr_callback_unregister(driver.handle, on_event, &driver), -ENOENT);
+  EXPECT_EQ(pollux_intr_unregister(driver.handle, on_event, &driver), 1);
+  EXPECT_EQ(pollux_intr_unregister(driver.handle, on_event, &driver), -ENOENT);
   driver.ring();
   EXPECT_FALSE(loop.run_one());
   EXPECT_TRUE(loop.empty());
@@ -70,7 +70,7 @@ TEST(CallbackLoop, a_callback_may_leave_while_it_runs) {
   Driver driver;
   driver.leaves = true;
   const CallbackLoop::Scope scope(loop);
-  ASSERT_EQ(rte_intr_callback_register(driver.handle, on_event, &driver), 0);
+  ASSERT_EQ(pollux_intr_register(driver.handle, on_event, &driver), 0);
   driver.ring();
   EXPECT_TRUE(loop.run_one());
   EXPECT_TRUE(driver.is_closed);
@@ -81,23 +81,22 @@ TEST(CallbackLoop, pending_removal_is_only_for_a_running_callback) {
   CallbackLoop loop;
   Driver driver;
   const CallbackLoop::Scope scope(loop);
-  ASSERT_EQ(rte_intr_callback_register(driver.handle, on_event, &driver), 0);
-  EXPECT_EQ(rte_intr_callback_unregister_pending(driver.handle, on_event, &driver, on_leave),
-            -EAGAIN);
-  EXPECT_EQ(rte_intr_callback_unregister(driver.handle, on_event,
-                                         reinterpret_cast<void*>(std::intptr_t{-1})),
-            1);
+  ASSERT_EQ(pollux_intr_register(driver.handle, on_event, &driver), 0);
+  EXPECT_EQ(pollux_intr_unregister_pending(driver.handle, on_event, &driver, on_leave), -EAGAIN);
+  EXPECT_EQ(
+      pollux_intr_unregister(driver.handle, on_event, reinterpret_cast<void*>(std::intptr_t{-1})),
+      1);
 }
 
 TEST(CallbackLoop, outside_a_scope_eal_itself_serves) {
   CallbackLoop loop;
   Driver driver;
   ASSERT_EQ(CallbackLoop::current(), nullptr);
-  ASSERT_EQ(rte_intr_callback_register(driver.handle, on_event, &driver), 0);
+  ASSERT_EQ(pollux_intr_register(driver.handle, on_event, &driver), 0);
   EXPECT_TRUE(loop.empty());
   int removed = -EAGAIN;
   while (removed == -EAGAIN) {
-    removed = rte_intr_callback_unregister(driver.handle, on_event, &driver);
+    removed = pollux_intr_unregister(driver.handle, on_event, &driver);
   }
   EXPECT_EQ(removed, 1);
 }
@@ -107,13 +106,13 @@ TEST(CallbackLoop, watched_descriptors_wake_and_are_left_alone) {
   Driver driver, other;
   ASSERT_TRUE(loop.watch(other.fd));
   const CallbackLoop::Scope scope(loop);
-  ASSERT_EQ(rte_intr_callback_register(driver.handle, on_event, &driver), 0);
+  ASSERT_EQ(pollux_intr_register(driver.handle, on_event, &driver), 0);
   other.ring();
   EXPECT_FALSE(loop.run_one());
   driver.ring();
   EXPECT_TRUE(loop.run_one());
   EXPECT_EQ(driver.calls, 1);
-  EXPECT_EQ(rte_intr_callback_unregister(driver.handle, on_event, &driver), 1);
+  EXPECT_EQ(pollux_intr_unregister(driver.handle, on_event, &driver), 1);
 }
 
 }  // namespace
