@@ -11,16 +11,19 @@
 #include "apps/preload/calls.h"
 #include "apps/preload/environment.h"
 #include "apps/preload/preload.h"
+#include "apps/preload/privileges.h"
 #include "apps/preload/undecided.h"
 
 namespace pollux::preload {
 namespace {
 
-enum class State : std::uint8_t { never, running, failed, lost };
+enum class State : std::uint8_t { never, waiting, running, failed };
 
 Engine calls;
 std::atomic<State> state{State::never};
 std::mutex start_mutex;
+bool is_copy_needed = false;  // DPDK starts once, and the copy in memory is the parent's
+int bell = -1;
 thread_local int offered_number = -1;
 thread_local bool is_close_on_exec = false;
 
@@ -42,9 +45,35 @@ void give_back(int number) {
   libc().close(number);
 }
 
-const char* open_library() {
+// The loader takes a file with another inode for another library: a copy brings all that Pollux and
+// DPDK keep in memory anew, where theirs is the parent's. The process's number makes the name
+// unique among its ancestors', by which the loader asks first.
+std::string copied(const std::string& path) {
+  const int from = libc().open64(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int to = memfd_create("libpollux", MFD_CLOEXEC);
+  struct stat status;
+  if (from < 0 || to < 0 || libc().fstat(from, &status) != 0) return {};
+  for (off_t left = status.st_size; left > 0;) {
+    const ssize_t n = libc().sendfile(to, from, nullptr, static_cast<std::size_t>(left));
+    if (n <= 0) return {};
+    left -= n;
+  }
+  libc().close(from);
+  return "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(to);
+}
+
+std::string library_path() {
   const std::string& path = environment().library;
-  void* const library = dlopen(path.empty() ? "libpollux.so.0" : path.c_str(), RTLD_NOW);
+  return path.empty() ? "libpollux.so.0" : path;
+}
+
+const char* open_library() {
+  std::string path = library_path();
+  Dl_info parents{};
+  if (is_copy_needed && dladdr(reinterpret_cast<void*>(calls.init), &parents) != 0) {
+    path = copied(parents.dli_fname);
+  }
+  void* const library = dlopen(path.c_str(), RTLD_NOW);
   if (!library) return dlerror();
 #define PRELOAD_FIND(name)                                                           \
   calls.name = reinterpret_cast<decltype(calls.name)>(dlsym(library, "plx_" #name)); \
@@ -54,20 +83,56 @@ const char* open_library() {
   return nullptr;
 }
 
-bool start() {
-  if (const char* error = open_library()) {
-    say("the stack cannot be loaded: ", error);
-    return false;
-  }
-  static constexpr plx_numbers kNumbersOfProcess{take, give_back};
-  calls.use_numbers(&kNumbersOfProcess);
+int init() {
   std::vector<const char*> pointers;
   for (const std::string& setting : environment().settings) pointers.push_back(setting.c_str());
   pointers.push_back("stack.threads=shared");  // which thread does what is the program's affair
   pointers.push_back(nullptr);
-  if (calls.init(environment().config.c_str(), pointers.data()) == 0) return true;
+  const RaisedCapabilities raised;
+  return calls.init(environment().config.c_str(), pointers.data());
+}
+
+State start() {
+  if (const char* error = open_library()) {
+    say("the stack cannot be loaded: ", error);
+    return State::failed;
+  }
+  is_copy_needed = false;
+  static constexpr plx_numbers kNumbersOfProcess{take, give_back};
+  calls.use_numbers(&kNumbersOfProcess);
+  if (init() == 0) return State::running;
+  if (errno == EBUSY) return State::waiting;
   say("the stack did not start: ", calls.error());
-  return false;
+  return State::failed;
+}
+
+void become(State next) {
+  state.store(next, std::memory_order_release);
+  if (next == State::running) {
+    catch_deadly_signals();
+    wake_dormant();
+  }
+}
+
+// A thread of ours, while a device is another process's.
+void* await_device(void*) {
+  for (;;) {
+    calls.await_device();
+    const std::lock_guard lock(start_mutex);
+    const State next = start();
+    if (next == State::waiting) continue;
+    become(next);
+    const std::uint64_t one = 1;
+    static_cast<void>(libc().write(waiting_bell(), &one, sizeof one));
+    return nullptr;
+  }
+}
+
+void begin_to_wait() {
+  say(calls.error(), " until that ends: waiting for it");
+  bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  pthread_t thread;
+  if (pthread_create(&thread, nullptr, await_device, nullptr) == 0) pthread_detach(thread);
 }
 
 }  // namespace
@@ -86,26 +151,18 @@ bool is_engines(const void* return_address) {
 bool start_engine() {
   if (engine_runs()) return true;
   const std::lock_guard lock(start_mutex);
-  if (state == State::lost) {
-    state = State::failed;
-    say("this process was forked from one whose stack runs: it cannot have one of its own; "
-        "its sockets answer ENETDOWN");
-  }
   if (state == State::never) {
     const Inside inside;
-    const int error = errno;
-    state.store(start() ? State::running : State::failed, std::memory_order_release);
-    errno = error;
+    become(start());
+    if (engine_waits()) begin_to_wait();
   }
-  if (engine_runs()) {
-    catch_deadly_signals();
-    wake_dormant();
-    return true;
-  }
-  silence_dormant();
+  if (engine_runs()) return true;
   errno = ENETDOWN;
   return false;
 }
+
+bool engine_waits() { return state.load(std::memory_order_acquire) == State::waiting; }
+int waiting_bell() { return bell; }
 
 void leave_stack() {
   if (!engine_runs()) return;
@@ -113,8 +170,12 @@ void leave_stack() {
   calls.leave();
 }
 
+void lock_engine() { start_mutex.lock(); }
+void unlock_engine() { start_mutex.unlock(); }
+
 void lose_engine() {
-  if (engine_runs()) state = State::lost;
+  is_copy_needed = is_copy_needed || engine_runs() || state == State::failed;
+  state = State::never;
 }
 
 OfferedNumber::OfferedNumber(int number) { offered_number = number; }

@@ -4,22 +4,24 @@
 #include "pollux/numbers.h"
 
 // Every plx_* call that is used here, without its prefix.
-#define PRELOAD_ENGINE_CALLS(X)                                                                   \
-  X(init)                                                                                         \
-  X(error)                                                                                        \
-  X(leave)                                                                                        \
-  X(use_numbers)                                                                                  \
-  X(forget)                                                                                       \
-  X(adopt_epoll)                                                                                  \
-  X(epoll_hint)                                                                                   \
-  X(socket)                                                                                       \
-  X(bind)                                                                                         \
-  X(listen)                                                                                       \
-  X(accept4)                                                                                      \
-  X(connect) X(shutdown) X(getsockname) X(getpeername) X(getsockopt) X(setsockopt) X(read)        \
-      X(readv) X(recv) X(recvfrom) X(recvmsg) X(write) X(writev) X(send) X(sendto) X(sendmsg)     \
-          X(close) X(fcntl) X(ioctl) X(epoll_ctl) X(epoll_pwait) X(epoll_pwait2) X(poll) X(ppoll) \
-              X(select) X(pselect)
+#define PRELOAD_ENGINE_CALLS(X)                                                                  \
+  X(init)                                                                                        \
+  X(error)                                                                                       \
+  X(await_device)                                                                                \
+  X(leave)                                                                                       \
+  X(use_numbers)                                                                                 \
+  X(forget)                                                                                      \
+  X(adopt_epoll)                                                                                 \
+  X(epoll_hint)                                                                                  \
+  X(socket)                                                                                      \
+  X(bind)                                                                                        \
+  X(listen)                                                                                      \
+  X(accept4)                                                                                     \
+  X(connect)                                                                                     \
+  X(shutdown) X(getsockname) X(getpeername) X(getsockopt) X(setsockopt) X(read) X(readv) X(recv) \
+      X(recvfrom) X(recvmsg) X(write) X(writev) X(send) X(sendto) X(sendmsg) X(close) X(fcntl)   \
+          X(ioctl) X(epoll_ctl) X(epoll_pwait) X(epoll_pwait2) X(poll) X(ppoll) X(select)        \
+              X(pselect)
 
 namespace pollux::preload {
 
@@ -34,11 +36,17 @@ const Engine& engine();
 bool engine_runs();
 // Whether libpollux made a call that returns to this address.
 bool is_engines(const void* return_address);
-// True: it runs. Else ENETDOWN, and why has been said, once.
+// True: it runs. Else ENETDOWN, and why has been said, once; where a device is another process's
+// for now, engine_waits(), and a thread starts the stack when that process ends.
 bool start_engine();
+bool engine_waits();
+// Readable once the waiting is over.
+int waiting_bell();
 // The process ends: what was sent is delivered, what is open closed.
 void leave_stack();
-// In a child of fork: the stack was the parent's.
+// Around fork; in the child the stack was the parent's, and the next start makes one of its own.
+void lock_engine();
+void unlock_engine();
 void lose_engine();
 
 // The next number that Pollux takes in this thread is `number`, which is open already.

@@ -16,8 +16,8 @@ namespace {
 
 // In the child nothing that the parent's stack has is ours; notes are.
 void lose_stack() {
-  if (!engine_runs()) return;
   lose_engine();
+  lose_sets();
   for (int fd = 0; fd <= highest_number; ++fd) {
     const Owner owner = owner_of(fd);
     if (owner == Owner::stack) set_owner(fd, Owner::lost);
@@ -30,12 +30,14 @@ void lose_stack() {
 
 // No other thread is in the middle of changing a table that the child gets a copy of.
 void before_fork() {
+  lock_engine();
   lock_notes();
   lock_sets();
 }
 void in_parent() {
   unlock_sets();
   unlock_notes();
+  unlock_engine();
 }
 void in_child() {
   lose_stack();

@@ -32,6 +32,7 @@ struct Set {
 struct Sets {
   std::mutex mutex;
   std::vector<Set> all;
+  int bell = -1;
 };
 Sets& sets() {
   static Sets& instance = *std::make_unique<Sets>().release();
@@ -54,12 +55,13 @@ bool has_sleepers(const Set& set) {
                      [](int fd) { return asleep[fd] != 0; });
 }
 
+// The mutex is held.
 int bell() {
-  static const int fd = [] {
+  if (sets().bell < 0) {
     const Inside inside;
-    return eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
-  }();
-  return fd;
+    sets().bell = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
+  }
+  return sets().bell;
 }
 
 void hang_bell(int epfd, int operation) {
@@ -221,5 +223,11 @@ int wait_for(const SetWait& wait) {
 
 void lock_sets() { sets().mutex.lock(); }
 void unlock_sets() { sets().mutex.unlock(); }
+void lose_sets() {
+  sets().bell = -1;
+  for (const Set& set : sets().all) {
+    for (const int fd : set.numbers) asleep[fd] = 0;
+  }
+}
 
 }  // namespace pollux::preload

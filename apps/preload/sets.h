@@ -33,5 +33,6 @@ int wait_for(const SetWait& wait);
 // Around fork.
 void lock_sets();
 void unlock_sets();
+void lose_sets();  // in the child: no thread sleeps in one
 
 }  // namespace pollux::preload

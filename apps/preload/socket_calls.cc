@@ -1,6 +1,8 @@
 // socket_calls.cc - socket to setsockopt, interposed: where it is decided whose a socket is.
 #include <netinet/in.h>
 
+#include <cstring>
+
 #include "apps/preload/route.h"
 #include "apps/preload/rules.h"
 #include "apps/preload/undecided.h"
@@ -79,6 +81,7 @@ INTERPOSED int shutdown(int fd, int how) noexcept {
 }
 
 INTERPOSED int getsockname(int fd, sockaddr* address, socklen_t* length) noexcept {
+  if (is_undecided(fd) && address && length && name_dormant(fd, address, length)) return 0;
   return route(&Libc::getsockname, &Engine::getsockname, fd, address, length);
 }
 
@@ -86,10 +89,18 @@ INTERPOSED int getpeername(int fd, sockaddr* address, socklen_t* length) noexcep
   return route(&Libc::getpeername, &Engine::getpeername, fd, address, length);
 }
 
-// A dormant socket's options are still the kernel's, but for what listening means.
+// A dormant socket's options are still the kernel's, but for what listening means. It has no error,
+// and the stack is not started to hear that.
 INTERPOSED int getsockopt(int fd, int level, int name, void* value, socklen_t* length) noexcept {
-  const bool asks_state = level == SOL_SOCKET && (name == SO_ACCEPTCONN || name == SO_ERROR);
-  if (is_undecided(fd) && !asks_state) return libc().getsockopt(fd, level, name, value, length);
+  if (is_undecided(fd)) {
+    const int result = libc().getsockopt(fd, level, name, value, length);
+    const bool asks_for_listening = level == SOL_SOCKET && name == SO_ACCEPTCONN;
+    if (result == 0 && asks_for_listening && is_listening_dormant(fd)) {
+      const int listening = 1;
+      std::memcpy(value, &listening, *length);
+    }
+    return result;
+  }
   return route(&Libc::getsockopt, &Engine::getsockopt, fd, level, name, value, length);
 }
 

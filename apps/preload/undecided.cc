@@ -13,6 +13,7 @@
 
 #include "apps/preload/calls.h"
 #include "apps/preload/engine.h"
+#include "apps/preload/route.h"
 #include "apps/preload/sets.h"
 
 namespace pollux::preload {
@@ -61,25 +62,34 @@ Note* note_of(int fd) {
   return is_note(owner) ? notes().all[index_of(owner)].get() : nullptr;
 }
 
-void set_dormant(Note& note, bool is_dormant) {
-  if (note.is_dormant != is_dormant) notes().dormant += is_dormant ? 1 : -1;
-  note.is_dormant = is_dormant;
-}
-
 // The mutex is held. `owner`: of its numbers from now on.
 std::unique_ptr<Note> take_out(Note& note, Owner owner) {
   std::unique_ptr<Note>& slot = notes().all[index_of(owner_of(note.numbers.front()))];
-  set_dormant(note, false);
+  if (note.is_dormant) --notes().dormant;
   for (const int number : note.numbers) set_owner(number, owner);
   return std::move(slot);
 }
 
 sockaddr* address_in(std::vector<char>& bytes) { return reinterpret_cast<sockaddr*>(bytes.data()); }
 
-// After fork the kernel's half may be shared with a process that has taken the socket out already.
-void replay_watches(const Note& note) {
+// From the kernel's half of the sets, or back to it.
+void control_watches(const Note& note, int operation) {
   for (Watch watch : note.watches) {
-    libc().epoll_ctl(watch.epfd, EPOLL_CTL_DEL, watch.number, &watch.event);
+    libc().epoll_ctl(watch.epfd, operation, watch.number, &watch.event);
+  }
+}
+
+void make_dormant(Note& note) {
+  if (note.is_dormant) return;
+  control_watches(note, EPOLL_CTL_DEL);
+  note.is_dormant = true;
+  ++notes().dormant;
+}
+
+// The stack runs.
+void replay_watches(const Note& note) {
+  if (!note.is_dormant) control_watches(note, EPOLL_CTL_DEL);
+  for (Watch watch : note.watches) {
     control_stacks(watch.epfd, EPOLL_CTL_ADD, watch.number, &watch.event);
   }
 }
@@ -133,9 +143,50 @@ bool become_stacks(int fd) {
   return false;
 }
 
-Turn to_stack(int fd) {
+// A device is another process's: sleeps until that has ended. False: the socket has a timeout and
+// it is over, or a signal.
+bool await_engine(int fd, int timeout_option) {
+  timeval limit{};
+  socklen_t length = sizeof limit;
+  libc().getsockopt(fd, SOL_SOCKET, timeout_option, &limit, &length);
+  const timespec timeout{limit.tv_sec, limit.tv_usec * 1000};
+  const bool has_timeout = limit.tv_sec != 0 || limit.tv_usec != 0;
+  for (;;) {
+    const Restart restart;
+    pollfd end{.fd = waiting_bell(), .events = POLLIN, .revents = 0};
+    const int result = libc().ppoll(&end, 1, has_timeout ? &timeout : nullptr, nullptr);
+    if (result == 0) errno = EAGAIN;
+    if (result >= 0) return result > 0;
+    if (!restart.is_due(result)) return false;
+  }
+}
+
+// For a call that would block: waits, unless the socket is not to block, with EAGAIN where that is
+// an answer (accept), else ENETDOWN (connect).
+Turn to_stack(int fd, int timeout_option) {
+  if (!start_engine() && engine_waits()) {
+    const bool may_block = (libc().fcntl(fd, F_GETFL) & O_NONBLOCK) == 0;
+    if (!may_block) errno = timeout_option == SO_RCVTIMEO ? EAGAIN : ENETDOWN;
+    if (!may_block || !await_engine(fd, timeout_option)) return Turn::nobodys;
+  }
   if (!start_engine()) return Turn::nobodys;
   return become_stacks(fd) ? Turn::stacks : Turn::nobodys;
+}
+
+// Linux: do_epoll_ctl(), for what the kernel does not get to see.
+int error_of(int operation, const Watch* watch, const epoll_event* event) {
+  constexpr std::uint32_t kBesideExclusive =
+      EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
+  if (operation == EPOLL_CTL_DEL) return watch ? 0 : ENOENT;
+  if (operation != EPOLL_CTL_ADD && operation != EPOLL_CTL_MOD) return EINVAL;
+  if (!event) return EFAULT;
+  const bool is_exclusive = (event->events & EPOLLEXCLUSIVE) != 0;
+  if (is_exclusive && (operation == EPOLL_CTL_MOD || (event->events & ~kBesideExclusive) != 0)) {
+    return EINVAL;
+  }
+  if (operation == EPOLL_CTL_ADD) return watch ? EEXIST : 0;
+  if (!watch) return ENOENT;
+  return (watch->event.events & EPOLLEXCLUSIVE) != 0 ? EINVAL : 0;
 }
 
 bool has_option(const Note& note, int name) {
@@ -201,13 +252,24 @@ void note_shutdown(int fd, int how) {
   if (Note* note = note_of(fd)) note->shutdowns.push_back(how);
 }
 
-void note_watch(int epfd, int operation, int fd, const epoll_event& event) {
+int control_note(int epfd, int operation, int fd, epoll_event* event) {
   const std::lock_guard lock(notes().mutex);
   Note* const note = note_of(fd);
-  if (!note) return;
-  std::erase_if(note->watches,
-                [=](const Watch& watch) { return watch.epfd == epfd && watch.number == fd; });
-  if (operation != EPOLL_CTL_DEL) note->watches.push_back({epfd, fd, event});
+  const bool is_set = owner_of(epfd) == Owner::kernel_set || owner_of(epfd) == Owner::set;
+  const auto is_it = [=](const Watch& watch) { return watch.epfd == epfd && watch.number == fd; };
+  int result = 0;
+  if (note && note->is_dormant && is_set) {
+    const auto watch = std::find_if(note->watches.begin(), note->watches.end(), is_it);
+    const int error = error_of(operation, watch == note->watches.end() ? nullptr : &*watch, event);
+    if (error != 0) errno = error;
+    if (error != 0) result = -1;
+  } else {
+    result = libc().epoll_ctl(epfd, operation, fd, event);
+  }
+  if (result != 0 || !note) return result;
+  std::erase_if(note->watches, is_it);
+  if (operation != EPOLL_CTL_DEL) note->watches.push_back({epfd, fd, *event});
+  return 0;
 }
 
 void forget_watches(int epfd) {
@@ -241,11 +303,12 @@ Turn decide(int fd, Use use, const sockaddr* address, socklen_t length) {
   if (!address || length < sizeof(sa_family_t) || address->sa_family == AF_UNSPEC) {
     return Turn::kernels;  // nothing is decided by it
   }
-  if (is_stacks(use, address, length)) return to_stack(fd);
+  if (is_stacks(use, address, length)) return to_stack(fd, SO_SNDTIMEO);
   const std::lock_guard lock(notes().mutex);
   Note* const note = note_of(fd);
   if (!note) return Turn::kernels;
   if (!bind_to_kernel(*note)) return Turn::nobodys;
+  if (note->is_dormant) control_watches(*note, EPOLL_CTL_ADD);
   take_out(*note, Owner::kernel);
   return Turn::kernels;
 }
@@ -264,7 +327,7 @@ int bind_dormant(int fd, const sockaddr* address, socklen_t length) {
     return -1;
   }
   note->bound = wanted;
-  set_dormant(*note, true);
+  make_dormant(*note);
   return 0;
 }
 
@@ -276,7 +339,7 @@ int listen_dormant(int fd, int backlog) {
     return -1;
   }
   note->backlog = std::max(backlog, 0);
-  set_dormant(*note, true);
+  make_dormant(*note);
   return 0;
 }
 
@@ -300,18 +363,6 @@ void wake_dormant() {
   }
 }
 
-// To the kernel each is an unconnected socket: EPOLLHUP, at once and for ever.
-void silence_dormant() {
-  const std::lock_guard lock(notes().mutex);
-  for (const auto& note : notes().all) {
-    if (!note || !note->is_dormant) continue;
-    for (Watch watch : note->watches) {
-      libc().epoll_ctl(watch.epfd, EPOLL_CTL_DEL, watch.number, &watch.event);
-    }
-    note->watches.clear();
-  }
-}
-
 void wake_dormant_in(int epfd) {
   if (notes().dormant == 0) return;
   bool is_wanted = false;
@@ -326,13 +377,39 @@ void wake_dormant_in(int epfd) {
 }
 
 Turn turn_slowly(int fd, Owner owner) {
-  if (is_note(owner)) return is_dormant(fd) ? to_stack(fd) : Turn::kernels;
+  if (is_note(owner)) return is_dormant(fd) ? to_stack(fd, SO_RCVTIMEO) : Turn::kernels;
   static std::atomic<bool> is_said{false};
   if (owner == Owner::lost && !is_said.exchange(true)) {
     say("this process was forked: its parent's sockets are the parent's and answer EBADF here");
   }
   errno = EBADF;
   return Turn::nobodys;
+}
+
+Turn turn_without_waiting(int fd, bool& waits) {
+  if (is_inside() || !is_dormant(fd)) return turn_of(fd);
+  if (start_engine()) return turn_of(fd);
+  waits |= engine_waits();
+  return Turn::kernels;
+}
+
+bool name_dormant(int fd, sockaddr* address, socklen_t* length) {
+  const std::lock_guard lock(notes().mutex);
+  Note* const note = note_of(fd);
+  if (!note || !note->is_dormant || note->bound.size() < sizeof(sockaddr_in)) return false;
+  sockaddr_in bound;  // the port is where it is in a sockaddr_in6
+  std::memcpy(&bound, note->bound.data(), sizeof bound);
+  if (bound.sin_port == 0) return false;
+  const std::size_t room = std::min<std::size_t>(*length, note->bound.size());
+  std::memcpy(address, note->bound.data(), room);
+  *length = static_cast<socklen_t>(note->bound.size());
+  return true;
+}
+
+bool is_listening_dormant(int fd) {
+  const std::lock_guard lock(notes().mutex);
+  const Note* const note = note_of(fd);
+  return note && note->is_dormant && note->backlog >= 0;
 }
 
 void lock_notes() { notes().mutex.lock(); }

@@ -15,7 +15,9 @@ namespace pollux::preload {
 void note_socket(int fd, int domain, int type, int protocol);
 void note_option(int fd, int level, int name, const void* value, socklen_t length);
 void note_shutdown(int fd, int how);
-void note_watch(int epfd, int operation, int fd, const epoll_event& event);
+// epoll_ctl for one of them. A dormant one is not in the kernel's half of a set, where it would be
+// an unconnected socket, EPOLLHUP at once and for ever; and it may be shared with a parent.
+int control_note(int epfd, int operation, int fd, epoll_event* event);
 void forget_watches(int epfd);
 void note_duplicate(int fd, int duplicate);
 void note_close(int fd);
@@ -27,11 +29,15 @@ Turn decide(int fd, Use use, const sockaddr* address, socklen_t length);
 int bind_dormant(int fd, const sockaddr* address, socklen_t length);
 int listen_dormant(int fd, int backlog);
 bool is_dormant(int fd);
+// What a dormant socket has been told, while that needs no stack. False: it does.
+bool name_dormant(int fd, sockaddr* address, socklen_t* length);
+bool is_listening_dormant(int fd);
 
 // The stack has just started: every dormant socket is its own now.
 void wake_dormant();
-// No stack can be had here: they are never ready.
-void silence_dormant();
+// For poll and select, which do not block for one socket: kernels, and `waits` set, while the
+// device is another process's.
+Turn turn_without_waiting(int fd, bool& waits);
 // A thread is about to wait for this set: starts the stack if a dormant socket is in it.
 void wake_dormant_in(int epfd);
 

@@ -7,16 +7,19 @@
 #include "apps/preload/rules.h"
 #include "apps/preload/sets.h"
 #include "apps/preload/undecided.h"
+#include "apps/preload/waiting.h"
 
 using namespace pollux::preload;
 
 namespace {
 
-// Every number is asked: a dormant socket among them is to be woken up.
-bool has_stacks(const pollfd* fds, nfds_t count) {
+// Every number is asked: a dormant socket among them is to be woken up. `waits`: one cannot be yet.
+bool has_stacks(const pollfd* fds, nfds_t count, bool& waits) {
   bool found = false;
   if (is_inside() || highest_number < 0) return found;
-  for (nfds_t i = 0; fds && i < count; ++i) found |= turn_of(fds[i].fd) == Turn::stacks;
+  for (nfds_t i = 0; fds && i < count; ++i) {
+    found |= turn_without_waiting(fds[i].fd, waits) == Turn::stacks;
+  }
   return found;
 }
 
@@ -60,13 +63,13 @@ int new_set(int fd) {
 }
 
 // Nobodys: one of them is not open, as far as the program knows.
-Turn turn_of_sets(int n, const Sets& sets) {
+Turn turn_of_sets(int n, const Sets& sets, bool& waits) {
   Turn turn = Turn::kernels;
   const int highest = highest_number;
   if (is_inside()) return turn;
   for (int fd = 0; fd < n && fd <= highest; ++fd) {
     const bool is_asked = is_in(sets.read, fd) || is_in(sets.write, fd) || is_in(sets.except, fd);
-    const Turn one = is_asked ? turn_of(fd) : Turn::kernels;
+    const Turn one = is_asked ? turn_without_waiting(fd, waits) : Turn::kernels;
     if (one != Turn::kernels && turn != Turn::nobodys) turn = one;
   }
   return turn;
@@ -76,7 +79,10 @@ Turn turn_of_sets(int n, const Sets& sets) {
 
 INTERPOSED int poll(pollfd* fds, nfds_t count, int timeout) {
   const WithoutOwn without(fds, count);
-  if (!has_stacks(fds, count)) return libc().poll(fds, count, timeout);
+  bool waits = false;
+  const bool is_stacks_too = has_stacks(fds, count, waits);
+  if (waits) return poll_while_waiting(fds, count, Deadline::in_ms(timeout), nullptr);
+  if (!is_stacks_too) return libc().poll(fds, count, timeout);
   const Inside inside;
   return engine().poll(fds, count, timeout);
 }
@@ -88,13 +94,18 @@ INTERPOSED int ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const s
     return -1;
   }
   const WithoutOwn without(fds, count);
-  if (!has_stacks(fds, count)) return libc().ppoll(fds, count, timeout, mask);
+  bool waits = false;
+  const bool is_stacks_too = has_stacks(fds, count, waits);
+  if (waits) return poll_while_waiting(fds, count, Deadline::in(timeout), mask);
+  if (!is_stacks_too) return libc().ppoll(fds, count, timeout, mask);
   const Inside inside;
   return engine().ppoll(fds, count, timeout, mask);
 }
 
 INTERPOSED int select(int n, fd_set* read, fd_set* write, fd_set* except, timeval* timeout) {
-  const Turn turn = turn_of_sets(n, {read, write, except});
+  bool waits = false;
+  const Turn turn = turn_of_sets(n, {read, write, except}, waits);
+  if (waits) return select_while_waiting(n, read, write, except, timeout);
   if (turn == Turn::kernels) return libc().select(n, read, write, except, timeout);
   if (turn == Turn::nobodys) return -1;
   const Inside inside;
@@ -103,7 +114,9 @@ INTERPOSED int select(int n, fd_set* read, fd_set* write, fd_set* except, timeva
 
 INTERPOSED int pselect(int n, fd_set* read, fd_set* write, fd_set* except, const timespec* timeout,
                        const sigset_t* mask) {
-  const Turn turn = turn_of_sets(n, {read, write, except});
+  bool waits = false;
+  const Turn turn = turn_of_sets(n, {read, write, except}, waits);
+  if (waits) return pselect_while_waiting(n, read, write, except, timeout, mask);
   if (turn == Turn::kernels) return libc().pselect(n, read, write, except, timeout, mask);
   if (turn == Turn::nobodys) return -1;
   const Inside inside;
@@ -125,10 +138,8 @@ INTERPOSED int epoll_ctl(int epfd, int operation, int fd, epoll_event* event) no
     return control_stacks(epfd, operation, fd, event);
   if (owner == Owner::kernel_set) return control_kernel_set(epfd, operation, fd, event);
   if (owner == Owner::lost) return turn_of(fd), -1;
-  const int result = libc().epoll_ctl(epfd, operation, fd, event);
-  if (result == 0 && is_note(owner))
-    note_watch(epfd, operation, fd, event ? *event : epoll_event{});
-  return result;
+  if (is_note(owner)) return control_note(epfd, operation, fd, event);
+  return libc().epoll_ctl(epfd, operation, fd, event);
 }
 
 INTERPOSED int epoll_wait(int epfd, epoll_event* events, int most, int timeout) {

@@ -181,6 +181,9 @@ void read_stack(const toml::table& table, Config& config, ConfigError& error) {
   std::string threads = "shared";
   section.choice("threads", threads, {"shared", "single"});
   config.threads = threads == "single" ? ThreadMode::single : ThreadMode::shared;
+  std::string ports = "all";
+  section.choice("ports", ports, {"all", "one"});
+  config.has_one_port = ports == "one";
   section.boolean("hugepages", config.hugepages);
   section.boolean("prefer_busy_poll", config.busy_poll.prefer_busy_poll);
   section.choice("log", config.log, {"error", "warning", "info", "debug"});

@@ -52,7 +52,7 @@
   X("sack", sack)
 
 // Keys that are read one by one, so that a near miss can be named.
-#define POLLUX_STACK_OTHER_KEYS "threads", "hugepages", "log", "prefer_busy_poll"
+#define POLLUX_STACK_OTHER_KEYS "threads", "hugepages", "log", "ports", "prefer_busy_poll"
 #define POLLUX_PORT_KEYS                                                                    \
   "name", "device", "addresses", "gateway", "kernel_address", "mtu", "vlan", "descriptors", \
       "checksum_offload", "tso", "rx_interrupts", "impair_rx", "impair_tx", "impair_seed",  \

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "epoll/waiting.h"
 #include "pollux/numbers.h"
@@ -27,6 +28,8 @@ Host* owned_host = nullptr;
 std::string& last_error = *std::make_unique<std::string>().release();  // as long as the process
 
 ForeignNumbers foreign_numbers;
+// What the last plx_init found to be other processes'.
+std::vector<std::string>& busy_devices = *std::make_unique<std::vector<std::string>>().release();
 
 int fail(int error, std::string message) {
   last_error = std::move(message);
@@ -60,8 +63,11 @@ int start(const char* config_file, const char* const* settings) {
   }
   config.numbers = foreign_numbers;
   if (foreign_numbers.take) config.descriptors = numbers_of_process();
-  DriverError error;
-  owned_host = Host::start(config, error).release();
+  PortClaims claims;
+  DriverError error = claim_ports(config, claims);
+  busy_devices = claims.busy;
+  if (error) return fail(error.error, std::move(error.message));
+  owned_host = Host::start(config, std::move(claims), error).release();
   if (!owned_host) return fail(error.error, std::move(error.message));
   set_host(owned_host);
   last_error.clear();
@@ -121,6 +127,15 @@ void plx_use_numbers(const plx_numbers* numbers) {
 const char* plx_rules(const char* config_file, const char* const* settings) {
   std::lock_guard lock(pollux::start_mutex);
   return pollux::rules(config_file, settings);
+}
+
+void plx_await_device(void) {
+  std::vector<std::string> names;
+  {
+    std::lock_guard lock(pollux::start_mutex);
+    names = pollux::busy_devices;
+  }
+  pollux::await_claims(names);
 }
 
 const char* plx_error(void) { return pollux::last_error.c_str(); }

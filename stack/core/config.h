@@ -66,7 +66,8 @@ struct Config {
       10000;  // the softirq thread takes over after so long without a poll
   tcp::TcpConfig tcp;
   std::vector<PortConfig> ports;
-  ForeignNumbers numbers;  // not of the file: the preload library's
+  bool has_one_port = false;  // of those: the first that no other process has
+  ForeignNumbers numbers;     // not of the file: the preload library's
   // Who has 127.0.0.0/8 in an unmodified program; unset: the kernel if there is a port.
   std::optional<bool> loopback_is_stacks;
 };

@@ -26,7 +26,10 @@ constexpr useconds_t kDeliveryPauseUsecs = 100;
 Host* the_host = nullptr;
 
 // In a forked child the stack is the parent's: its descriptors answer EBADF (design 6).
-void forget_host_in_child() { the_host = nullptr; }
+void forget_host_in_child() {
+  if (the_host) the_host->abandon_claims();
+  the_host = nullptr;
+}
 
 template <typename T>
 void fill_randomly(T& value) {
@@ -61,7 +64,7 @@ void set_host(Host* host) {
   the_host = host;
 }
 
-std::unique_ptr<Host> Host::start(const Config& config, DriverError& error) {
+std::unique_ptr<Host> Host::start(const Config& config, PortClaims claims, DriverError& error) {
   error = start_eal(eal_options(config));
   if (error) return nullptr;
   Result<PacketPool> pool = PacketPool::create("pollux", config.packets, kDataRoom);
@@ -73,8 +76,8 @@ std::unique_ptr<Host> Host::start(const Config& config, DriverError& error) {
                  config.packets, std::uint64_t{config.packets} * 2432 >> 20)};
     return nullptr;
   }
-  std::unique_ptr<Host> host(new Host(config, std::move(*pool)));
-  for (const PortConfig& port : config.ports) {
+  std::unique_ptr<Host> host(new Host(config, std::move(claims.held), std::move(*pool)));
+  for (const PortConfig& port : claims.ports) {
     error = host->add_port(port);
     if (error) return nullptr;
   }
@@ -82,8 +85,9 @@ std::unique_ptr<Host> Host::start(const Config& config, DriverError& error) {
   return host;
 }
 
-Host::Host(const Config& config, PacketPool pool)
+Host::Host(const Config& config, std::vector<DeviceClaim> claims, PacketPool pool)
     : config_(config),
+      claims_(std::move(claims)),
       fds_(config.descriptors, config.numbers),
       pool_(std::move(pool)),
       context_(clock_, Duration::us(config.poll_ceiling_usecs)) {
@@ -109,6 +113,10 @@ Host::Host(const Config& config, PacketPool pool)
 Host::~Host() {
   softirq_.reset();
   if (stack_->entry().may_enter()) leave();
+}
+
+void Host::abandon_claims() {
+  for (DeviceClaim& claim : claims_) claim.abandon();
 }
 
 // As a process ends.

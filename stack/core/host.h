@@ -11,6 +11,7 @@
 #include "epoll/fd_table.h"
 #include "stack/core/config.h"
 #include "stack/core/poll_context.h"
+#include "stack/core/port_claims.h"
 #include "stack/core/softirq.h"
 #include "stack/core/stack.h"
 
@@ -20,7 +21,7 @@ namespace pollux {
 class Host {
  public:
   // Null, and `error` says what to do, when something cannot be had.
-  static std::unique_ptr<Host> start(const Config& config, DriverError& error);
+  static std::unique_ptr<Host> start(const Config& config, PortClaims claims, DriverError& error);
   // Resets what is open. No thread may be inside a call.
   ~Host();
 
@@ -33,6 +34,8 @@ class Host {
   // Closes every descriptor, delivers what was sent (for a while), resets what is open then. Other
   // threads may be inside calls.
   void leave();
+  // In a forked child: its devices are the parent's.
+  void abandon_claims();
   // epoll_wait, poll or select has returned `events` events: writes that follow may leave together.
   void note_wait_returned(unsigned events);
 
@@ -44,12 +47,13 @@ class Host {
     NetDevice& outermost() { return wrappers.empty() ? port->queue() : *wrappers.back(); }
   };
 
-  Host(const Config& config, PacketPool pool);
+  Host(const Config& config, std::vector<DeviceClaim> claims, PacketPool pool);
   DriverError add_port(const PortConfig& config);
   DriverError wrap(Device& device, const PortConfig& config);
   void start_softirq();
 
   const Config config_;
+  std::vector<DeviceClaim> claims_;
   TscClock clock_;
   FdTable fds_;
   PacketPool pool_;
