@@ -107,6 +107,7 @@ State start() {
 }
 
 void become(State next) {
+  if (next != State::waiting) give_up_capabilities();
   state.store(next, std::memory_order_release);
   if (next == State::running) {
     catch_deadly_signals();

@@ -64,16 +64,19 @@ int change_identity(Change change) {
 RaisedCapabilities::RaisedCapabilities() {
   Sets sets{};
   if (!keeps_capabilities || !get_capabilities(sets)) return;
-  sets.words[0].effective |= sets.words[0].permitted & kKept;
+  sets.words[0].effective = sets.words[0].permitted & kKept;
   set_capabilities(sets);
 }
 
 RaisedCapabilities::~RaisedCapabilities() {
   Sets sets{};
   if (!keeps_capabilities || !get_capabilities(sets)) return;
-  sets.words[0].effective &= ~kKept;
-  sets.words[0].permitted &= ~kKept;
+  sets.words[0].effective = 0;
   set_capabilities(sets);
+}
+
+void give_up_capabilities() {
+  if (keeps_capabilities) set_capabilities({});
 }
 
 }  // namespace pollux::preload

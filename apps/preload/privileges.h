@@ -8,7 +8,7 @@
 
 namespace pollux::preload {
 
-// Effective while it lives, and given up with it.
+// Effective while it lives.
 class RaisedCapabilities {
  public:
   RaisedCapabilities();
@@ -16,5 +16,8 @@ class RaisedCapabilities {
   RaisedCapabilities& operator=(const RaisedCapabilities&) = delete;
   ~RaisedCapabilities();
 };
+
+// The stack has started, or cannot.
+void give_up_capabilities();
 
 }  // namespace pollux::preload

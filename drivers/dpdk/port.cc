@@ -106,7 +106,7 @@ DriverError EthPort::create() {
   int error = 0;
   std::uint16_t existing = 0;
   if (rte_eth_dev_get_port_by_name(name_.c_str(), &existing) == 0) return fail("create", EEXIST);
-  if (name_.starts_with("net_tap") && is_tap_taken(tap_interface(arguments_))) {
+  if (name_.starts_with("net_tap") && !await_tap(tap_interface(arguments_))) {
     return fail("create", EBUSY);
   }
   if (is_pci_address(name_)) {

@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -53,6 +54,16 @@ bool is_tap_taken(const std::string& interface) {
   const bool is_there = ioctl(fd, SIOCETHTOOL, &request) == 0;
   close(fd);
   return is_there && link.data != 0;
+}
+
+bool await_tap(const std::string& interface) {
+  constexpr int kAttempts = 100;
+  const timespec pause{0, 10'000'000};
+  for (int attempt = 0; is_tap_taken(interface); ++attempt) {
+    if (attempt == kAttempts) return false;
+    nanosleep(&pause, nullptr);
+  }
+  return true;
 }
 
 }  // namespace pollux
