@@ -85,7 +85,7 @@ void DeviceClaim::abandon() {
 }
 
 std::optional<DeviceOwner> DeviceOwner::of(const std::string& name) {
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return std::nullopt;
   const Address at = address_of(name);
   if (connect(fd, reinterpret_cast<const sockaddr*>(&at.address), at.length) == 0) {

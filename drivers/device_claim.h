@@ -36,7 +36,7 @@ class DeviceClaim {
 // The process that has a device, as seen by one that wants it.
 class DeviceOwner {
  public:
-  // Nobody: it has just let go.
+  // Nobody: it has just let go, or too many wait for it.
   static std::optional<DeviceOwner> of(const std::string& name);
   DeviceOwner(DeviceOwner&& other) noexcept;
   DeviceOwner& operator=(DeviceOwner&&) = delete;

@@ -12,7 +12,7 @@
 //   stack        a socket    the plx_* call, on the same number
 //   kernel_set   an epoll    libc's; its numbers are known, for it may get another half
 //   set          an epoll    a kernel epoll with kernel descriptors, and its other half in Pollux
-//   lost         in a child  EBADF: the stack was the parent's (said once)
+//   lost         in a child  EBADF: it was of the parent's stack (said once)
 //   own                      EBADF: Pollux and DPDK have it open; close_range passes it by
 //
 // Numbers are the kernel's own, lowest first: each is held open by a placeholder, so that
@@ -28,7 +28,9 @@
 // The stack starts lazily, in the process that first needs the wire: connect, accept, sending,
 // waiting for a dormant socket. bind and listen do not; so a program that listens and then forks
 // works, because notes are plain memory and their placeholders are inherited. libpollux is opened
-// with dlopen then: a program without internet sockets pays for neither it nor DPDK.
+// with dlopen then: a program without internet sockets pays for neither it nor DPDK. A device may
+// be another process's: the stack starts when that ends, and dormant sockets stay so until then,
+// never ready (engine.h, waiting.h).
 //
 // Sets. epoll_create is the kernel's, epoll_ctl for a kernel descriptor too. The first stack socket
 // gives the set its other half (plx_adopt_epoll), which delivers the kernel's events beside its
@@ -39,8 +41,9 @@
 // kernel's epoll_wait when a set gets its other half is woken by a bell (sets.cc).
 //
 // fork: the child's stack sockets are lost, its sets have their kernel half, its dormant sockets
-// are its own to start a stack for. vfork is fork: a vfork child that closes descriptors would
-// do it in its parent's tables. exec and posix_spawn: placeholders go the way of their flags.
+// are its own to start a stack for: from a copy of libpollux if its parent's runs. vfork is fork: a
+// vfork child that closes descriptors would do it in its parent's tables. exec and posix_spawn:
+// placeholders go the way of their flags.
 //
 // Recursion: a thread inside Pollux, or of Pollux's (softirq, DPDK's), is marked; its calls go to
 // libc, and descriptors it makes are moved out of the program's way (900 and up, close-on-exec).

@@ -13,8 +13,8 @@ std::string tap_interface(const std::string& arguments);
 // The arguments with a name that is free, if they had none.
 std::string with_tap_interface(const std::string& arguments);
 // True if a process has the other end of this interface open.
-// Its owner may be ending just now: false after a second that it is taken.
-bool await_tap(const std::string& interface);
 bool is_tap_taken(const std::string& interface);
+// That process may be ending just now. False: after a second it still has it.
+bool await_tap(const std::string& interface);
 
 }  // namespace pollux

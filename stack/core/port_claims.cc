@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <time.h>
 
 #include <cerrno>
 #include <optional>
@@ -53,7 +54,11 @@ void await_claims(const std::vector<std::string>& names) {
   std::vector<pollfd> ends;
   for (const std::string& name : names) {
     std::optional<DeviceOwner> owner = DeviceOwner::of(name);
-    if (!owner) return;
+    if (!owner) {
+      const timespec pause{0, 10'000'000};
+      nanosleep(&pause, nullptr);
+      return;
+    }
     ends.push_back({.fd = owner->fd(), .events = 0, .revents = 0});
     owners.push_back(std::move(*owner));
   }

@@ -65,4 +65,17 @@ serve_one(listener, address)
 assert stack_is_here()
 assert in_child(lambda: serve_one(listener, address)) == 1, "the parent's stack is the parent's"
 serve_one(listener, address)
+
+
+def generation(number):
+    """A stack of its own in each, made while its parent's runs."""
+    own = socket.create_server(address)
+    serve_one(own, address)
+    if number > 0:
+        assert in_child(lambda: generation(number - 1)) == 0
+    serve_one(own, address)
+
+
+assert in_child(lambda: generation(2)) == 0
+serve_one(listener, address)
 print("1 passed, 0 failed, 0 skipped")

@@ -21,8 +21,8 @@ struct plx_numbers {
 };
 /* Before plx_init, whose stack then uses these. */
 PLX_API void plx_use_numbers(const struct plx_numbers* numbers);
-/* After plx_init has failed with EBUSY, a device being another process's: returns when one of these
- * devices has been let go of, by whatever end of that process. plx_init may be called again then. */
+/* After plx_init has failed with EBUSY, a device being another process's: returns when one
+ * of these devices has been let go of, however that process ends. plx_init may be called again. */
 PLX_API void plx_await_device(void);
 /* The number has been closed, or refers to something of the kernel's now, and Pollux has not been
  * asked: it lets go of what it had there. EBADF: it had nothing. */

@@ -39,7 +39,8 @@ extern "C" {
  * or "key=value" texts ended by a null pointer that override keys of the file
  * ("port.tap0.device=net_tap0", "stack.threads=single"). Once per process. Returns 0, or -1 with
  * errno: EALREADY (already started), EINVAL (configuration), ENODEV (a device cannot be had), EBUSY
- * (it is another process's), ENOMEM, EACCES, EADDRINUSE; plx_error() then says what is wrong and what to do. */
+ * (it is another process's), ENOMEM, EACCES, EADDRINUSE; plx_error() then says what is wrong and
+ * what to do. */
 PLX_API int plx_init(const char* config_file, const char* const* settings);
 /* Ends the stack as the end of a process does: descriptors are closed, what was sent is delivered
  * (for at most a second), what is open then is reset; devices are closed. No other thread may be

@@ -73,6 +73,14 @@ TEST_F(ConfigTest, values_out_of_range_and_of_the_wrong_kind_say_what_is_needed)
   EXPECT_TRUE(says(read("[tcp]\nmin_rto_ms = 5000\nmax_rto_ms = 1000\n"), "max_rto_ms"));
 }
 
+TEST_F(ConfigTest, all_ports_or_one) {
+  ASSERT_EQ(read("[stack]\nports = \"all\"\n"), "");
+  EXPECT_FALSE(config_.has_one_port);
+  ASSERT_EQ(read("[stack]\nports = \"one\"\n"), "");
+  EXPECT_TRUE(config_.has_one_port);
+  EXPECT_TRUE(says(read("[stack]\nports = \"two\"\n"), "\"all\" or \"one\""));
+}
+
 TEST_F(ConfigTest, epoll_13_busy_polling_by_linuxs_names) {
   ASSERT_EQ(read("[stack]\nbusy_poll = 70\nbusy_read = 60\nbusy_poll_budget = 16\n"
                  "prefer_busy_poll = true\nnapi_defer_hard_irqs = 2\ngro_flush_timeout = 200000\n"

@@ -1,0 +1,183 @@
+#!/usr/bin/env bash
+# workers_test.sh - processes that want the same device, and a device for each of several workers.
+source "$(dirname "$0")/lib.sh" "$@"
+space a
+head -c 40000000 /dev/urandom >"$work/big"
+echo hello >"$work/page"
+chmod 644 "$work/big" "$work/page"
+waits_for='belongs to process [0-9]* (.*) until that ends: waiting for it'
+
+has_nginx() { command -v nginx >/dev/null || { skip "$1" "no nginx"; return 1; }; }
+
+# nginx_starts CONFIG: as packaged: daemon, master, a worker for each of two cores, www-data. What
+# is said on standard error is in the error log: nginx puts it there.
+nginx_starts() {
+  cat >"$work/nginx.conf" <<CONF
+user www-data; pid $work/nginx.pid; error_log $work/nginx.err; worker_processes 2;
+events { worker_connections 1024; }
+http {
+  access_log off; sendfile on; keepalive_timeout 10;
+  server { listen 80; listen [::]:80; root $work; add_header X-Worker \$pid; }
+}
+CONF
+  rm -f "$work/nginx.err"
+  inside "$space_a" "$tool" run -c "$root/config/$1" -- nginx -c "$work/nginx.conf"
+}
+nginx_ends() {
+  local master
+  master=$(cat "$work/nginx.pid") || return 1
+  kill -QUIT "$master"
+  for _ in $(seq 200); do
+    kill -0 "$master" 2>/dev/null || return 0
+    sleep 0.05
+  done
+  return 1
+}
+fetch() { inside "$space_a" curl -sS --max-time "${3:-5}" "http://$1/$2"; }
+is_served() {
+  for _ in $(seq 100); do
+    [ "$(fetch "$1" page 1 2>/dev/null)" = hello ] && return 0
+    sleep 0.05
+  done
+  return 1
+}
+# The process that has the device, as the kernel's table of sockets tells it.
+owner() {
+  ip netns exec "$space_a" ss -xlp | grep -o "pollux-device-.*iface=$1 .*" | grep -o 'pid=[0-9]*' |
+    head -1 | cut -d= -f2
+}
+
+# --- two workers, one device
+two_workers_one_device() {
+  nginx_starts tap.toml && is_served $stack_address || return
+  sleep 0.5
+  [ "$(pgrep -c -P "$(cat "$work/nginx.pid")")" = 2 ] &&
+    [ "$(grep -c "$waits_for" "$work/nginx.err")" = 1 ]
+}
+workers_are_nobody() {
+  local one
+  for one in $(pgrep -P "$(cat "$work/nginx.pid")"); do
+    [ "$(stat -c %U "/proc/$one")" = www-data ] || return
+  done
+  grep -q '^CapPrm:.*0000000000000000$' "/proc/$(owner plx0)/status"
+}
+other_takes_over() {
+  local before
+  before=$(owner plx0)
+  kill -KILL "$before"
+  is_served $stack_address && [ "$(owner plx0)" != "$before" ]
+}
+# A download that goes on in the old worker keeps the device there; the new ones wait, then serve.
+reload_waits_for_a_download() {
+  local before
+  before=$(owner plx0)
+  inside "$space_a" curl -sS --limit-rate 20M "http://$stack_address/big" >"$work/download" &
+  local download=$!
+  sleep 0.5
+  kill -HUP "$(cat "$work/nginx.pid")"
+  sleep 0.5
+  kill -0 "$download" && [ "$(owner plx0)" = "$before" ] || return
+  wait "$download" && cmp "$work/download" "$work/big" || return
+  local ended
+  ended=$(date +%s%N)
+  is_served $stack_address && [ "$(owner plx0)" != "$before" ] &&
+    echo "$((($(date +%s%N) - ended) / 1000000))" >"$work/gap"
+}
+if has_nginx "two workers"; then
+  check "two workers, one device: one serves, one waits and says so" two_workers_one_device
+  check "they are www-data's, and keep no capability" workers_are_nobody
+  check "a worker is killed: the other takes over" other_takes_over
+  check "a reload while a download goes on: it arrives, then the new worker serves" \
+    reload_waits_for_a_download
+  [ -e "$work/gap" ] &&
+    echo "     from its end to the new worker's first answer: $(cat "$work/gap") ms"
+  check "an orderly end" nginx_ends
+fi
+
+# --- a device each, one address before both
+ip netns exec "$space_a" sysctl -qw net.ipv4.fib_multipath_hash_policy=1
+workers_of() {
+  local one
+  for one in $(seq "$1"); do
+    inside "$space_a" curl -sS -o /dev/null -D - "http://198.18.100.1/page" |
+      sed -n 's/^X-Worker: //p'
+  done | sort | uniq -c
+}
+a_device_each() {
+  nginx_starts workers.toml && is_served 198.18.0.2 && is_served 198.18.1.2 || return
+  ip -n "$space_a" route add 198.18.100.1 nexthop via 198.18.0.2 nexthop via 198.18.1.2
+  workers_of 40 | tee "$work/workers"
+  [ "$(wc -l <"$work/workers")" = 2 ] &&
+    [ "$(awk '{n += $1} END {print n}' "$work/workers")" = 40 ] &&
+    ! grep -q waiting "$work/nginx.err"
+}
+if has_nginx "a device each"; then
+  check "two workers, a device each, 40 connections to one address" a_device_each
+  check "their orderly end" nginx_ends
+fi
+
+# --- any two programs
+run=("$tool" run -c "$root/config/tap.toml" --)
+# $holder has it until it is stopped. (Nothing is claimed before the wire is needed: accept
+# needs it.)
+python_holds_the_device() {
+  start "$space_a" first.log holds "${run[@]}" python3 -uc "
+import socket, time
+server = socket.create_server(('$stack_address', 8000))
+server.setblocking(False)
+try: server.accept()
+except BlockingIOError: print('holds', flush=True)
+time.sleep(60)"
+  local status=$?
+  holder=$pid
+  return $status
+}
+kernels_server() {
+  start "$space_a" server.log Serving python3 -um http.server --directory "$work" \
+    --bind $kernel_address 8001
+}
+a_blocking_connect_waits() {
+  python_holds_the_device && kernels_server &&
+    start "$space_a" second.log "$waits_for" "${run[@]}" wget -nv -t 1 -O "$work/got" \
+      "http://$kernel_address:8001/page" || return
+  local second=$pid
+  stop "$holder"
+  wait "$second"
+  cat "$work/second.log" "$work/server.log"
+  [ "$(cat "$work/got")" = hello ]
+}
+a_non_blocking_connect_does_not() {
+  python_holds_the_device || return
+  inside "$space_a" "${run[@]}" python3 -c "
+import errno, socket
+s = socket.socket()
+s.setblocking(False)
+assert s.connect_ex(('$kernel_address', 8001)) == errno.ENETDOWN
+s.setblocking(True)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, b'\0' * 8 + (100000).to_bytes(8, 'little'))
+assert s.connect_ex(('$kernel_address', 8001)) == errno.EAGAIN"
+  local status=$?
+  stop "$holder"
+  return $status
+}
+# waits_in CALL: a server that finds the device taken waits in it, beside a pipe of the kernel's
+# that goes on, until the device is free.
+waits_in() {
+  python_holds_the_device &&
+    start "$space_a" second.log "pipe 3" "${run[@]}" python3 -u "$here/late_server.py" "$1" \
+      $stack_address || return
+  local second=$pid result
+  stop "$holder"
+  is_served $stack_address:8002 && grep -q "$waits_for" "$work/second.log"
+  result=$?
+  cat "$work/second.log"
+  stop "$second"
+  return $result
+}
+check "a second program's blocking connect waits" a_blocking_connect_waits
+check "a non-blocking one does not, nor one with a timeout for long" a_non_blocking_connect_does_not
+for call in select poll epoll accept; do check "a server waits in $call" waits_in $call; done
+python_holds_the_device && says "a native program is told whose the device is" \
+  'port tap0 .* belongs to process [0-9]+ \(python3\)' \
+  ip netns exec "$space_a" "$echo_server" -c "$root/config/tap.toml"
+finish
