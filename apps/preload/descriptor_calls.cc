@@ -44,13 +44,17 @@ int control(int fd, int command, void* argument) {
   }
 }
 
+// A cancellation ends its wait for SO_LINGER; nothing ends it half closed.
 int close_owned(int fd) {
   const Owner owner = owner_of(fd);
-  if (owner == Owner::set) note_set_close(fd);
   if (owner == Owner::stack || owner == Owner::set) {
-    const Inside inside;
-    return engine().close(fd);
+    return cancellable([=] {
+      if (owner == Owner::set) note_set_close(fd);
+      return engine().close(fd);
+    });
   }
+  pthread_testcancel();
+  const Inside inside;
   forget(fd);
   return libc().close(fd);
 }
@@ -174,8 +178,8 @@ INTERPOSED int isfdtype(int fd, int type) noexcept {
 INTERPOSED off_t lseek(int fd, off_t offset, int whence) noexcept {
   return refuse(ESPIPE, &Libc::lseek, fd, offset, whence);
 }
-INTERPOSED int fsync(int fd) { return refuse(EINVAL, &Libc::fsync, fd); }
-INTERPOSED int fdatasync(int fd) { return refuse(EINVAL, &Libc::fdatasync, fd); }
+INTERPOSED int fsync(int fd) { return refuse_blocking(EINVAL, &Libc::fsync, fd); }
+INTERPOSED int fdatasync(int fd) { return refuse_blocking(EINVAL, &Libc::fdatasync, fd); }
 INTERPOSED int ftruncate(int fd, off_t length) noexcept {
   return refuse(EINVAL, &Libc::ftruncate, fd, length);
 }

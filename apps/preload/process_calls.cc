@@ -32,13 +32,16 @@ void lose_stack() {
 void before_fork() {
   lock_notes();
   lock_sets();
+  lock_sleepers();
 }
 void in_parent() {
+  unlock_sleepers();
   unlock_sets();
   unlock_notes();
 }
 void in_child() {
   lose_stack();
+  forget_sleepers();
   in_parent();
 }
 

@@ -77,28 +77,25 @@ Turn turn_of_sets(int n, const Sets& sets) {
 INTERPOSED int poll(pollfd* fds, nfds_t count, int timeout) {
   const WithoutOwn without(fds, count);
   if (!has_stacks(fds, count)) return libc().poll(fds, count, timeout);
-  const Inside inside;
-  return engine().poll(fds, count, timeout);
+  return cancellable([=] { return engine().poll(fds, count, timeout); });
 }
 
-// Also the sleep of a call inside: a handler that waits for its end ends it.
+// Also the sleep of a call inside: a handler that waits for its end ends it, and pthread_cancel.
 INTERPOSED int ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) {
-  if (is_inside() && kept_signals != 0) {
+  if (is_inside() && (kept_signals != 0 || is_cancel_due())) {
     errno = EINTR;
     return -1;
   }
   const WithoutOwn without(fds, count);
   if (!has_stacks(fds, count)) return libc().ppoll(fds, count, timeout, mask);
-  const Inside inside;
-  return engine().ppoll(fds, count, timeout, mask);
+  return cancellable([=] { return engine().ppoll(fds, count, timeout, mask); });
 }
 
 INTERPOSED int select(int n, fd_set* read, fd_set* write, fd_set* except, timeval* timeout) {
   const Turn turn = turn_of_sets(n, {read, write, except});
   if (turn == Turn::kernels) return libc().select(n, read, write, except, timeout);
   if (turn == Turn::nobodys) return -1;
-  const Inside inside;
-  return engine().select(n, read, write, except, timeout);
+  return cancellable([=] { return engine().select(n, read, write, except, timeout); });
 }
 
 INTERPOSED int pselect(int n, fd_set* read, fd_set* write, fd_set* except, const timespec* timeout,
@@ -106,8 +103,7 @@ INTERPOSED int pselect(int n, fd_set* read, fd_set* write, fd_set* except, const
   const Turn turn = turn_of_sets(n, {read, write, except});
   if (turn == Turn::kernels) return libc().pselect(n, read, write, except, timeout, mask);
   if (turn == Turn::nobodys) return -1;
-  const Inside inside;
-  return engine().pselect(n, read, write, except, timeout, mask);
+  return cancellable([=] { return engine().pselect(n, read, write, except, timeout, mask); });
 }
 
 INTERPOSED int epoll_create(int size) noexcept {

@@ -31,9 +31,9 @@ LEFT = {
     "__libc_sigaction": "private to the C library's own parts",
 }
 
-# Interposed though they reach nothing: the end of a process, and what makes descriptors.
+# Interposed though they reach nothing: the end of a process or a thread, what makes descriptors.
 ALSO = """
-_exit _Exit eventfd timerfd_create memfd_create pipe pipe2 __pipe open open64
+_exit _Exit pthread_cancel eventfd timerfd_create memfd_create pipe pipe2 __pipe open open64
 """.split()
 
 
