@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "apps/preload/calls.h"
@@ -26,10 +27,12 @@ Sleepers& sleepers() {
   return instance;
 }
 
-// On the list for as long as its thread. Its sleeper is older, so it ends later.
+// On the list for as long as its thread. What is older ends later: the sleeper, which closes its
+// descriptor, and then the state of being inside that lets it.
 class Enrolment {
  public:
-  explicit Enrolment(void* sleeper) {
+  Enrolment(void* sleeper, std::optional<Inside>& until_it_is_closed)
+      : until_it_is_closed_(until_it_is_closed) {
     const std::lock_guard lock(sleepers().mutex);
     sleepers().all.push_back({pthread_self(), &is_cancelled, sleeper});
   }
@@ -39,7 +42,11 @@ class Enrolment {
     const std::lock_guard lock(sleepers().mutex);
     std::erase_if(sleepers().all,
                   [](const Enrolled& one) { return one.is_cancelled == &is_cancelled; });
+    until_it_is_closed_.emplace();
   }
+
+ private:
+  std::optional<Inside>& until_it_is_closed_;
 };
 
 // The thread may be gone, and its name another's: that one's call is made again.
@@ -55,8 +62,9 @@ void wake_for_cancel(pthread_t thread) {
 }  // namespace
 
 void enroll() {
+  static thread_local std::optional<Inside> until_the_sleeper_is_closed;
   const Inside inside;
-  static thread_local const Enrolment enrolment(engine().sleeper());
+  static thread_local const Enrolment enrolment(engine().sleeper(), until_the_sleeper_is_closed);
   is_enrolled = true;
 }
 

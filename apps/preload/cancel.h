@@ -19,7 +19,7 @@ namespace pollux::preload {
 [[gnu::tls_model("initial-exec")]] inline thread_local bool ends_on_cancel = false;
 [[gnu::tls_model("initial-exec")]] inline thread_local bool is_enrolled = false;
 
-// From now on the thread's sleeps can be woken. The engine runs.
+// Before the thread's first sleep in Pollux, which can be woken from then on. The engine runs.
 void enroll();
 
 inline bool is_cancel_due() { return ends_on_cancel && is_cancelled.load(); }

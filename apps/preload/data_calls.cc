@@ -17,30 +17,6 @@ bool decide_destination(int fd, const void* address, socklen_t length) {
   return decide(fd, Use::to, static_cast<const sockaddr*>(address), length) != Turn::nobodys;
 }
 
-// Linux: generic splice. Through memory: what is read is sent, or put back by not moving the
-// offset.
-ssize_t send_file(int out, int in, off_t* offset, std::size_t count) {
-  std::array<char, 65536> chunk;
-  off_t at = offset ? *offset : libc().lseek(in, 0, SEEK_CUR);
-  if (at < 0) return -1;
-  std::size_t sent = 0;
-  while (sent < count) {
-    const ssize_t n = libc().pread(in, chunk.data(), std::min(chunk.size(), count - sent), at);
-    if (n < 0 && sent == 0) return -1;
-    if (n <= 0) break;
-    const Inside inside;
-    const ssize_t taken = engine().send(out, chunk.data(), static_cast<std::size_t>(n), 0);
-    if (taken < 0 && sent == 0) return -1;
-    if (taken <= 0) break;
-    sent += static_cast<std::size_t>(taken);
-    at += taken;
-    if (taken < n) break;
-  }
-  if (!offset) libc().lseek(in, at, SEEK_SET);
-  if (offset) *offset = at;
-  return static_cast<ssize_t>(sent);
-}
-
 // Linux: __sys_recvmmsg(). The timeout is looked at after each datagram.
 int receive_messages(int fd, mmsghdr* messages, unsigned count, int flags) {
   unsigned done = 0;
@@ -115,39 +91,6 @@ INTERPOSED int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
   if (turn == Turn::kernels) return libc().sendmmsg(fd, messages, count, flags);
   if (turn == Turn::nobodys) return -1;
   return blocking([=] { return send_messages(fd, messages, count, flags); });
-}
-
-INTERPOSED ssize_t sendfile(int out, int in, off_t* offset, std::size_t count) noexcept {
-  if (turn_of(in) != Turn::kernels) return refuse(EINVAL, &Libc::sendfile, in, in, offset, count);
-  const Turn turn = turn_of(out);
-  if (turn == Turn::kernels) return libc().sendfile(out, in, offset, count);
-  return turn == Turn::stacks ? send_file(out, in, offset, count) : -1;
-}
-
-// Both sides of a splice are asked for pages that a stack's socket does not have: EINVAL, at which
-// programs fall back to reading and writing.
-INTERPOSED ssize_t splice(int in, off64_t* in_offset, int out, off64_t* out_offset,
-                          std::size_t length, unsigned flags) {
-  if (turn_of(out) != Turn::kernels) {
-    return refuse_blocking(EINVAL, &Libc::vmsplice, out, nullptr, length, flags);
-  }
-  return refuse(EINVAL, &Libc::splice, in, in_offset, out, out_offset, length, flags);
-}
-INTERPOSED ssize_t tee(int in, int out, std::size_t length, unsigned flags) {
-  if (turn_of(out) != Turn::kernels)
-    return refuse_blocking(EINVAL, &Libc::tee, out, in, length, flags);
-  return refuse_blocking(EINVAL, &Libc::tee, in, out, length, flags);
-}
-INTERPOSED ssize_t vmsplice(int fd, const iovec* vector, std::size_t count, unsigned flags) {
-  return refuse_blocking(EBADF, &Libc::vmsplice, fd, vector, count, flags);
-}
-INTERPOSED ssize_t copy_file_range(int in, off64_t* in_offset, int out, off64_t* out_offset,
-                                   std::size_t length, unsigned flags) {
-  if (turn_of(out) != Turn::kernels) {
-    return refuse_blocking(EINVAL, &Libc::vmsplice, out, nullptr, length, flags);
-  }
-  return refuse_blocking(EINVAL, &Libc::copy_file_range, in, in_offset, out, out_offset, length,
-                         flags);
 }
 
 // Sockets and sets have no place to seek to.

@@ -35,8 +35,6 @@ struct Engine {
 // Only where a number is the stack's, or after start_engine().
 const Engine& engine();
 bool engine_runs();
-// Whether libpollux made a call that returns to this address.
-bool is_engines(const void* return_address);
 // True: it runs. Else ENETDOWN, and why has been said, once.
 bool start_engine();
 // The process ends: what was sent is delivered, what is open closed.

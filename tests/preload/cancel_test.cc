@@ -29,6 +29,9 @@ class Nothing {
     epoll_event event{.events = EPOLLIN, .data = {}};
     EXPECT_EQ(epoll_ctl(set, EPOLL_CTL_ADD, quiet.server, &event), 0);
     fill_backlog();
+    open_pipe(pipe);
+    open_pipe(full_pipe);
+    write_text(full_pipe[1], std::string(60'000, 'x'));
   }
   sockaddr_in busy_address() const { return name_of(busy_listener); }
 
@@ -41,6 +44,7 @@ class Nothing {
   const Fd set{epoll_create1(0)};
   const Fd busy_listener = bound(side_, SOCK_STREAM);
   const Fd connecting{socket(AF_INET, SOCK_STREAM, 0)};
+  Fd pipe[2], full_pipe[2];
 
  private:
   // Linux drops what does not fit: more connections find no answer.
@@ -53,6 +57,12 @@ class Nothing {
       pollfd ready{fd, POLLOUT, 0};
       poll(&ready, 1, 20);
     }
+  }
+  static void open_pipe(Fd* ends) {
+    int numbers[2];
+    EXPECT_EQ(::pipe(numbers), 0);
+    ends[0] = Fd(numbers[0]);
+    ends[1] = Fd(numbers[1]);
   }
   Fd backlog_[3];
 };
@@ -111,6 +121,14 @@ const Call kCalls[] = {
     {"sendmmsg",
      [](const Nothing& on) {
        with_message([&](mmsghdr& m) { return sendmmsg(on.full.client, &m, 1, 0); });
+     }},
+    {"splice_in",
+     [](const Nothing& on) { splice(on.quiet.server, nullptr, on.pipe[1], nullptr, 9, 0); }},
+    {"splice_empty",
+     [](const Nothing& on) { splice(on.pipe[0], nullptr, on.quiet.server, nullptr, 9, 0); }},
+    {"splice_out",
+     [](const Nothing& on) {
+       splice(on.full_pipe[0], nullptr, on.full.client, nullptr, 60'000, 0);
      }},
     {"accept", [](const Nothing& on) { accept(on.listener, nullptr, nullptr); }},
     {"accept4", [](const Nothing& on) { accept4(on.listener, nullptr, nullptr, SOCK_CLOEXEC); }},
@@ -359,6 +377,26 @@ TEST_P(CancelTest, a_set_that_is_the_kernels_until_later) {
   epoll_event event{.events = EPOLLIN, .data = {}};
   EXPECT_EQ(epoll_ctl(set, EPOLL_CTL_ADD, on.quiet.server, &event), 0);
   EXPECT_EQ(epoll_wait(set, event_room, 1, 20), 0) << "no bell rings for it";
+}
+
+int open_descriptors() {
+  int count = 0;
+  for (int fd = 0; fd < 4096; ++fd) {
+    count += access(("/proc/self/fd/" + std::to_string(fd)).c_str(), F_OK) == 0;
+  }
+  return count;
+}
+
+TEST_P(CancelTest, threads_leave_no_descriptors_behind) {
+  const int before = open_descriptors();
+  for (int i = 0; i < 4; ++i) {
+    Victim victim{.on = on, .make = kCalls[0].make};
+    expect_cancelled(kCalls[0], victim, 2);
+    const auto peek = [](const Nothing& of) { recv(of.quiet.server, octets, 1, MSG_DONTWAIT); };
+    Victim other{.on = on, .make = peek};
+    EXPECT_EQ(result_of(started(make_call, &other)), nullptr);
+  }
+  EXPECT_LT(open_descriptors(), before + 4) << "of 8 threads";
 }
 
 INSTANTIATE_TEST_SUITE_P(Sides, CancelTest, testing::Values(Side::kernel, Side::stack),
