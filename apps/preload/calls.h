@@ -36,8 +36,8 @@ extern "C" pid_t _Fork(void) noexcept;
 #define PRELOAD_WAIT_CALLS(X)                                                       \
   X(poll) X(ppoll) X(select) X(pselect) X(epoll_create) X(epoll_create1)            \
   X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2)
-#define PRELOAD_PROCESS_CALLS(X)                                                \
-  X(fork) X(vfork) X(_Fork) X(_exit) X(pthread_create) X(sigaction) X(syscall) \
+#define PRELOAD_PROCESS_CALLS(X)                                                                 \
+  X(fork) X(vfork) X(_Fork) X(_exit) X(pthread_create) X(pthread_cancel) X(sigaction) X(syscall) \
   X(setuid) X(setreuid) X(setresuid)
 #define PRELOAD_STDIO_CALLS(X) X(fdopen) X(fileno) X(vdprintf)
 // Only so that descriptors of Pollux's own are out of the program's way.

@@ -17,30 +17,6 @@ bool decide_destination(int fd, const void* address, socklen_t length) {
   return decide(fd, Use::to, static_cast<const sockaddr*>(address), length) != Turn::nobodys;
 }
 
-// Linux: generic splice. Through memory: what is read is sent, or put back by not moving the
-// offset.
-ssize_t send_file(int out, int in, off_t* offset, std::size_t count) {
-  std::array<char, 65536> chunk;
-  off_t at = offset ? *offset : libc().lseek(in, 0, SEEK_CUR);
-  if (at < 0) return -1;
-  std::size_t sent = 0;
-  while (sent < count) {
-    const ssize_t n = libc().pread(in, chunk.data(), std::min(chunk.size(), count - sent), at);
-    if (n < 0 && sent == 0) return -1;
-    if (n <= 0) break;
-    const Inside inside;
-    const ssize_t taken = engine().send(out, chunk.data(), static_cast<std::size_t>(n), 0);
-    if (taken < 0 && sent == 0) return -1;
-    if (taken <= 0) break;
-    sent += static_cast<std::size_t>(taken);
-    at += taken;
-    if (taken < n) break;
-  }
-  if (!offset) libc().lseek(in, at, SEEK_SET);
-  if (offset) *offset = at;
-  return static_cast<ssize_t>(sent);
-}
-
 // Linux: __sys_recvmmsg(). The timeout is looked at after each datagram.
 int receive_messages(int fd, mmsghdr* messages, unsigned count, int flags) {
   unsigned done = 0;
@@ -67,46 +43,46 @@ int send_messages(int fd, mmsghdr* messages, unsigned count, int flags) {
 }  // namespace
 
 INTERPOSED ssize_t read(int fd, void* buffer, std::size_t length) {
-  return route(&Libc::read, &Engine::read, fd, buffer, length);
+  return route_blocking(&Libc::read, &Engine::read, fd, buffer, length);
 }
 INTERPOSED ssize_t readv(int fd, const iovec* vector, int count) {
-  return route(&Libc::readv, &Engine::readv, fd, vector, count);
+  return route_blocking(&Libc::readv, &Engine::readv, fd, vector, count);
 }
 INTERPOSED ssize_t recv(int fd, void* buffer, std::size_t length, int flags) {
-  return route(&Libc::recv, &Engine::recv, fd, buffer, length, flags);
+  return route_blocking(&Libc::recv, &Engine::recv, fd, buffer, length, flags);
 }
 INTERPOSED ssize_t recvfrom(int fd, void* buffer, std::size_t length, int flags, sockaddr* from,
                             socklen_t* from_length) {
-  return route(&Libc::recvfrom, &Engine::recvfrom, fd, buffer, length, flags, from, from_length);
+  return route_blocking(&Libc::recvfrom, &Engine::recvfrom, fd, buffer, length, flags, from,
+                        from_length);
 }
 INTERPOSED ssize_t recvmsg(int fd, msghdr* message, int flags) {
-  return route(&Libc::recvmsg, &Engine::recvmsg, fd, message, flags);
+  return route_blocking(&Libc::recvmsg, &Engine::recvmsg, fd, message, flags);
 }
 INTERPOSED int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* timeout) {
   const Turn turn = turn_of(fd);
   if (turn == Turn::kernels) return libc().recvmmsg(fd, messages, count, flags, timeout);
   if (turn == Turn::nobodys) return -1;
-  const Inside inside;
-  return receive_messages(fd, messages, count, flags);
+  return blocking([=] { return receive_messages(fd, messages, count, flags); });
 }
 
 INTERPOSED ssize_t write(int fd, const void* buffer, std::size_t length) {
-  return route(&Libc::write, &Engine::write, fd, buffer, length);
+  return route_blocking(&Libc::write, &Engine::write, fd, buffer, length);
 }
 INTERPOSED ssize_t writev(int fd, const iovec* vector, int count) {
-  return route(&Libc::writev, &Engine::writev, fd, vector, count);
+  return route_blocking(&Libc::writev, &Engine::writev, fd, vector, count);
 }
 INTERPOSED ssize_t send(int fd, const void* buffer, std::size_t length, int flags) {
-  return route(&Libc::send, &Engine::send, fd, buffer, length, flags);
+  return route_blocking(&Libc::send, &Engine::send, fd, buffer, length, flags);
 }
 INTERPOSED ssize_t sendto(int fd, const void* buffer, std::size_t length, int flags,
                           const sockaddr* to, socklen_t to_length) {
   if (!decide_destination(fd, to, to_length)) return -1;
-  return route(&Libc::sendto, &Engine::sendto, fd, buffer, length, flags, to, to_length);
+  return route_blocking(&Libc::sendto, &Engine::sendto, fd, buffer, length, flags, to, to_length);
 }
 INTERPOSED ssize_t sendmsg(int fd, const msghdr* message, int flags) {
   if (message && !decide_destination(fd, message->msg_name, message->msg_namelen)) return -1;
-  return route(&Libc::sendmsg, &Engine::sendmsg, fd, message, flags);
+  return route_blocking(&Libc::sendmsg, &Engine::sendmsg, fd, message, flags);
 }
 INTERPOSED int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
   const msghdr* const first = messages && count > 0 ? &messages->msg_hdr : nullptr;
@@ -114,60 +90,28 @@ INTERPOSED int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
   const Turn turn = turn_of(fd);
   if (turn == Turn::kernels) return libc().sendmmsg(fd, messages, count, flags);
   if (turn == Turn::nobodys) return -1;
-  const Inside inside;
-  return send_messages(fd, messages, count, flags);
-}
-
-INTERPOSED ssize_t sendfile(int out, int in, off_t* offset, std::size_t count) noexcept {
-  if (turn_of(in) != Turn::kernels) return refuse(EINVAL, &Libc::sendfile, in, in, offset, count);
-  const Turn turn = turn_of(out);
-  if (turn == Turn::kernels) return libc().sendfile(out, in, offset, count);
-  return turn == Turn::stacks ? send_file(out, in, offset, count) : -1;
-}
-
-// Both sides of a splice are asked for pages that a stack's socket does not have: EINVAL, at which
-// programs fall back to reading and writing.
-INTERPOSED ssize_t splice(int in, off64_t* in_offset, int out, off64_t* out_offset,
-                          std::size_t length, unsigned flags) {
-  if (turn_of(out) != Turn::kernels) {
-    return refuse(EINVAL, &Libc::vmsplice, out, nullptr, length, flags);
-  }
-  return refuse(EINVAL, &Libc::splice, in, in_offset, out, out_offset, length, flags);
-}
-INTERPOSED ssize_t tee(int in, int out, std::size_t length, unsigned flags) {
-  if (turn_of(out) != Turn::kernels) return refuse(EINVAL, &Libc::tee, out, in, length, flags);
-  return refuse(EINVAL, &Libc::tee, in, out, length, flags);
-}
-INTERPOSED ssize_t vmsplice(int fd, const iovec* vector, std::size_t count, unsigned flags) {
-  return refuse(EBADF, &Libc::vmsplice, fd, vector, count, flags);
-}
-INTERPOSED ssize_t copy_file_range(int in, off64_t* in_offset, int out, off64_t* out_offset,
-                                   std::size_t length, unsigned flags) {
-  if (turn_of(out) != Turn::kernels) {
-    return refuse(EINVAL, &Libc::vmsplice, out, nullptr, length, flags);
-  }
-  return refuse(EINVAL, &Libc::copy_file_range, in, in_offset, out, out_offset, length, flags);
+  return blocking([=] { return send_messages(fd, messages, count, flags); });
 }
 
 // Sockets and sets have no place to seek to.
 INTERPOSED ssize_t pread(int fd, void* buffer, std::size_t length, off_t offset) {
-  return refuse(ESPIPE, &Libc::pread, fd, buffer, length, offset);
+  return refuse_blocking(ESPIPE, &Libc::pread, fd, buffer, length, offset);
 }
 INTERPOSED ssize_t pwrite(int fd, const void* buffer, std::size_t length, off_t offset) {
-  return refuse(ESPIPE, &Libc::pwrite, fd, buffer, length, offset);
+  return refuse_blocking(ESPIPE, &Libc::pwrite, fd, buffer, length, offset);
 }
 INTERPOSED ssize_t preadv(int fd, const iovec* vector, int count, off_t offset) {
-  return refuse(ESPIPE, &Libc::preadv, fd, vector, count, offset);
+  return refuse_blocking(ESPIPE, &Libc::preadv, fd, vector, count, offset);
 }
 INTERPOSED ssize_t pwritev(int fd, const iovec* vector, int count, off_t offset) {
-  return refuse(ESPIPE, &Libc::pwritev, fd, vector, count, offset);
+  return refuse_blocking(ESPIPE, &Libc::pwritev, fd, vector, count, offset);
 }
 // At -1 they are readv and writev.
 INTERPOSED ssize_t preadv2(int fd, const iovec* vector, int count, off_t offset, int flags) {
   if (offset == -1 && flags == 0) return readv(fd, vector, count);
-  return refuse(ESPIPE, &Libc::preadv2, fd, vector, count, offset, flags);
+  return refuse_blocking(ESPIPE, &Libc::preadv2, fd, vector, count, offset, flags);
 }
 INTERPOSED ssize_t pwritev2(int fd, const iovec* vector, int count, off_t offset, int flags) {
   if (offset == -1 && flags == 0) return writev(fd, vector, count);
-  return refuse(ESPIPE, &Libc::pwritev2, fd, vector, count, offset, flags);
+  return refuse_blocking(ESPIPE, &Libc::pwritev2, fd, vector, count, offset, flags);
 }

@@ -44,13 +44,17 @@ int control(int fd, int command, void* argument) {
   }
 }
 
+// A cancellation ends its wait for SO_LINGER; nothing ends it half closed.
 int close_owned(int fd) {
   const Owner owner = owner_of(fd);
-  if (owner == Owner::set) note_set_close(fd);
   if (owner == Owner::stack || owner == Owner::set) {
-    const Inside inside;
-    return engine().close(fd);
+    return cancellable([=] {
+      if (owner == Owner::set) note_set_close(fd);
+      return engine().close(fd);
+    });
   }
+  pthread_testcancel();
+  const Inside inside;
   forget(fd);
   return libc().close(fd);
 }
@@ -75,12 +79,9 @@ int close_numbers(unsigned first, unsigned last, int flags) {
   return known == last ? 0 : libc().close_range(known + 1, last, flags);
 }
 
-// The thread's own eventfd ends with the thread, outside of all calls.
-int close_own(int fd, const void* caller) {
-  if (!is_inside() && !is_engines(caller)) {
-    errno = EBADF;
-    return -1;
-  }
+// For Pollux alone.
+int close_own(int fd) {
+  if (!is_programs(fd)) return -1;
   set_owner(fd, Owner::kernel);
   return libc().close(fd);
 }
@@ -112,7 +113,7 @@ void forget(int fd) {
 
 INTERPOSED int close(int fd) {
   const Owner owner = owner_of(fd);
-  if (owner == Owner::own) return close_own(fd, __builtin_return_address(0));
+  if (owner == Owner::own) return close_own(fd);
   return is_inside() || owner == Owner::kernel ? libc().close(fd) : close_owned(fd);
 }
 
@@ -174,8 +175,8 @@ INTERPOSED int isfdtype(int fd, int type) noexcept {
 INTERPOSED off_t lseek(int fd, off_t offset, int whence) noexcept {
   return refuse(ESPIPE, &Libc::lseek, fd, offset, whence);
 }
-INTERPOSED int fsync(int fd) { return refuse(EINVAL, &Libc::fsync, fd); }
-INTERPOSED int fdatasync(int fd) { return refuse(EINVAL, &Libc::fdatasync, fd); }
+INTERPOSED int fsync(int fd) { return refuse_blocking(EINVAL, &Libc::fsync, fd); }
+INTERPOSED int fdatasync(int fd) { return refuse_blocking(EINVAL, &Libc::fdatasync, fd); }
 INTERPOSED int ftruncate(int fd, off_t length) noexcept {
   return refuse(EINVAL, &Libc::ftruncate, fd, length);
 }

@@ -142,13 +142,6 @@ const Engine& engine() { return calls; }
 
 bool engine_runs() { return state.load(std::memory_order_acquire) == State::running; }
 
-bool is_engines(const void* return_address) {
-  Dl_info caller{}, library{};
-  return engine_runs() && dladdr(return_address, &caller) != 0 &&
-         dladdr(reinterpret_cast<void*>(calls.init), &library) != 0 &&
-         caller.dli_fbase == library.dli_fbase;
-}
-
 bool start_engine() {
   if (engine_runs()) return true;
   const std::lock_guard lock(start_mutex);

@@ -13,6 +13,8 @@
   X(forget)                                                                                      \
   X(adopt_epoll)                                                                                 \
   X(epoll_hint)                                                                                  \
+  X(sleeper)                                                                                     \
+  X(wake)                                                                                        \
   X(socket)                                                                                      \
   X(bind)                                                                                        \
   X(listen)                                                                                      \
@@ -34,8 +36,6 @@ struct Engine {
 // Only where a number is the stack's, or after start_engine().
 const Engine& engine();
 bool engine_runs();
-// Whether libpollux made a call that returns to this address.
-bool is_engines(const void* return_address);
 // True: it runs. Else ENETDOWN, and why has been said, once; where a device is another process's
 // for now, engine_waits(), and a thread starts the stack when that process ends.
 bool start_engine();

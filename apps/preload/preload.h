@@ -48,9 +48,8 @@
 // Recursion: a thread inside Pollux, or of Pollux's (softirq, DPDK's), is marked; its calls go to
 // libc, and descriptors it makes are moved out of the program's way (900 and up, close-on-exec).
 //
-// Signals: signals.h. Threads are cancelled when they leave Pollux, not inside. A process that
-// ends, but for SIGKILL and crashes, delivers what it sent and closes what is open, as the kernel
-// would.
+// Signals: signals.h. Threads that are cancelled: cancel.h. A process that ends, but for SIGKILL
+// and crashes, delivers what it sent and closes what is open, as the kernel would.
 //
 // Known limits. A number that was closed by a system call that nobody sees (assembly, io_uring) is
 // the stack's until the kernel gives it out for a socket again. SCM_RIGHTS sends the placeholder.
@@ -94,6 +93,7 @@ class Inside {
   }
   Inside(const Inside&) = delete;
   Inside& operator=(const Inside&) = delete;
+  bool was_cancellable() const { return cancel_state_ == PTHREAD_CANCEL_ENABLE; }
   ~Inside() {
     if (--depth_inside != 0) return;
     pthread_setcancelstate(cancel_state_, nullptr);

@@ -33,14 +33,17 @@ void before_fork() {
   lock_engine();
   lock_notes();
   lock_sets();
+  lock_sleepers();
 }
 void in_parent() {
+  unlock_sleepers();
   unlock_sets();
   unlock_notes();
   unlock_engine();
 }
 void in_child() {
   lose_stack();
+  forget_sleepers();
   in_parent();
 }
 

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "apps/preload/calls.h"
+#include "apps/preload/cancel.h"
 #include "apps/preload/engine.h"
 #include "apps/preload/preload.h"
 
@@ -22,16 +23,12 @@ class Restart {
   const unsigned without_ = ran_without_restart, with_ = ran_with_restart;
 };
 
-template <typename StackCall, typename... Arguments>
-auto on_stack(StackCall stack_call, Arguments... arguments)
-    -> decltype((engine().*stack_call)(arguments...)) {
+// A call that may sleep: a cancellation point, and made again after handlers that want it so.
+template <typename Act>
+auto blocking(Act&& act) -> decltype(act()) {
   for (;;) {
     const Restart restart;
-    const auto result = [&] {
-      const Inside inside;
-      return (engine().*stack_call)(arguments...);
-    }();
-    pthread_testcancel();
+    const auto result = cancellable(act);
     if (!restart.is_due(result)) return result;
   }
 }
@@ -42,8 +39,23 @@ auto route(LibcCall libc_call, StackCall stack_call, int fd, Arguments... argume
   switch (turn_of(fd)) {
     case Turn::kernels:
       return (libc().*libc_call)(fd, arguments...);
+    case Turn::stacks: {
+      const Inside inside;
+      return (engine().*stack_call)(fd, arguments...);
+    }
+    default:
+      return -1;
+  }
+}
+
+template <typename LibcCall, typename StackCall, typename... Arguments>
+auto route_blocking(LibcCall libc_call, StackCall stack_call, int fd, Arguments... arguments)
+    -> decltype((libc().*libc_call)(fd, arguments...)) {
+  switch (turn_of(fd)) {
+    case Turn::kernels:
+      return (libc().*libc_call)(fd, arguments...);
     case Turn::stacks:
-      return on_stack(stack_call, fd, arguments...);
+      return blocking([&] { return (engine().*stack_call)(fd, arguments...); });
     default:
       return -1;
   }
@@ -57,6 +69,11 @@ auto refuse(int error, LibcCall libc_call, int fd, Arguments... arguments)
   if (turn == Turn::kernels) return (libc().*libc_call)(fd, arguments...);
   if (turn == Turn::stacks) errno = error;
   return -1;
+}
+template <typename LibcCall, typename... Arguments>
+auto refuse_blocking(int error, LibcCall libc_call, int fd, Arguments... arguments) {
+  if (!is_inside()) pthread_testcancel();
+  return refuse(error, libc_call, fd, arguments...);
 }
 
 }  // namespace pollux::preload

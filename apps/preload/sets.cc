@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "apps/preload/calls.h"
+#include "apps/preload/cancel.h"
 #include "apps/preload/engine.h"
 #include "apps/preload/preload.h"
 #include "apps/preload/undecided.h"
@@ -71,11 +72,19 @@ void hang_bell(int epfd, int operation) {
 
 // The last one to leave takes the bell down; ENOENT: somebody has.
 void leave_kernel(int epfd) {
+  const Inside inside;
   --asleep[epfd];
   if (owner_of(epfd) != Owner::set) return;
   const std::lock_guard lock(sets().mutex);
   const Set* const set = set_of(epfd);
   if (set && !has_sleepers(*set)) hang_bell(epfd, EPOLL_CTL_DEL);
+}
+
+// Also what a thread does that is cancelled there.
+void leave_kernel_of(void* wait) {
+  const int error = errno;
+  leave_kernel(static_cast<SetWait*>(wait)->epfd);
+  errno = error;
 }
 
 bool adopt(Set& set);
@@ -122,11 +131,11 @@ bool adopt(Set& set) {
 }
 
 int wait_in_pollux(const SetWait& wait) {
-  const Inside inside;
-  if (wait.has_timespec) {
-    return engine().epoll_pwait2(wait.epfd, wait.events, wait.max_events, wait.timeout, wait.mask);
+  const auto& [epfd, events, most, timeout_ms, timeout, mask, has_timespec] = wait;
+  if (has_timespec) {
+    return cancellable([&] { return engine().epoll_pwait2(epfd, events, most, timeout, mask); });
   }
-  return engine().epoll_pwait(wait.epfd, wait.events, wait.max_events, wait.timeout_ms, wait.mask);
+  return cancellable([&] { return engine().epoll_pwait(epfd, events, most, timeout_ms, mask); });
 }
 
 int wait_in_kernel(const SetWait& wait) {
@@ -147,15 +156,22 @@ int without_hints(epoll_event* events, int n) {
   return kept;
 }
 
+int wait_in_kernel_and_leave(const SetWait& wait) {
+  int result;
+  pthread_cleanup_push(leave_kernel_of, const_cast<SetWait*>(&wait));
+  result = wait_in_kernel(wait);
+  pthread_cleanup_pop(1);
+  return result;
+}
+
 // True: `result` is the answer. False: the set has got its other half meanwhile.
 bool wait_until_adopted(const SetWait& wait, int& result) {
   ++asleep[wait.epfd];
-  const bool is_adopted = owner_of(wait.epfd) == Owner::set;
-  if (!is_adopted) result = wait_in_kernel(wait);
-  const int error = errno;
-  leave_kernel(wait.epfd);
-  errno = error;
-  if (is_adopted) return false;
+  if (owner_of(wait.epfd) == Owner::set) {
+    leave_kernel(wait.epfd);
+    return false;
+  }
+  result = wait_in_kernel_and_leave(wait);
   if (result <= 0 || hint == 0) return true;
   result = without_hints(wait.events, result);
   return result != 0;

@@ -24,7 +24,7 @@ bool is_undecided(int fd) { return !is_inside() && is_note(owner_of(fd)); }
 
 int accept_on_stack(int fd, sockaddr* address, socklen_t* length, int flags) {
   const CloseOnExecPlaceholders placeholders((flags & SOCK_CLOEXEC) != 0);
-  return on_stack(&Engine::accept4, fd, address, length, flags);
+  return blocking([=] { return engine().accept4(fd, address, length, flags); });
 }
 
 }  // namespace
@@ -71,7 +71,7 @@ INTERPOSED int accept4(int fd, sockaddr* address, socklen_t* length, int flags) 
 
 INTERPOSED int connect(int fd, const sockaddr* address, socklen_t length) {
   if (is_undecided(fd) && decide(fd, Use::to, address, length) == Turn::nobodys) return -1;
-  return route(&Libc::connect, &Engine::connect, fd, address, length);
+  return route_blocking(&Libc::connect, &Engine::connect, fd, address, length);
 }
 
 // Before it is connected: ENOTCONN, but not without effect.

@@ -85,6 +85,17 @@ long vectors(long number, const std::uint64_t* w) {
   return pwritev2(fd, vector, count, offset, flags);
 }
 
+class NoCancellation {
+ public:
+  NoCancellation() { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+  NoCancellation(const NoCancellation&) = delete;
+  NoCancellation& operator=(const NoCancellation&) = delete;
+  ~NoCancellation() { pthread_setcancelstate(before_, nullptr); }
+
+ private:
+  int before_ = PTHREAD_CANCEL_ENABLE;
+};
+
 #define BY_NAME(name) \
   case SYS_##name:    \
     return call(&::name, words)
@@ -159,7 +170,10 @@ INTERPOSED long syscall(long number, ...) noexcept {
   for (std::uint64_t& word : words) word = va_arg(arguments, std::uint64_t);
   va_end(arguments);
   bool is_ours = !is_inside();
-  const long result = is_ours ? dispatch(number, words, is_ours) : 0;
-  if (is_ours) return result;
+  if (is_ours) {
+    const NoCancellation never;  // libc's is no cancellation point
+    const long result = dispatch(number, words, is_ours);
+    if (is_ours) return result;
+  }
   return libc().syscall(number, words[0], words[1], words[2], words[3], words[4], words[5]);
 }

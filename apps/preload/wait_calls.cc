@@ -83,13 +83,12 @@ INTERPOSED int poll(pollfd* fds, nfds_t count, int timeout) {
   const bool is_stacks_too = has_stacks(fds, count, waits);
   if (waits) return poll_while_waiting(fds, count, Deadline::in_ms(timeout), nullptr);
   if (!is_stacks_too) return libc().poll(fds, count, timeout);
-  const Inside inside;
-  return engine().poll(fds, count, timeout);
+  return cancellable([=] { return engine().poll(fds, count, timeout); });
 }
 
-// Also the sleep of a call inside: a handler that waits for its end ends it.
+// Also the sleep of a call inside: a handler that waits for its end ends it, and pthread_cancel.
 INTERPOSED int ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) {
-  if (is_inside() && kept_signals != 0) {
+  if (is_inside() && (kept_signals != 0 || is_cancel_due())) {
     errno = EINTR;
     return -1;
   }
@@ -98,8 +97,7 @@ INTERPOSED int ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const s
   const bool is_stacks_too = has_stacks(fds, count, waits);
   if (waits) return poll_while_waiting(fds, count, Deadline::in(timeout), mask);
   if (!is_stacks_too) return libc().ppoll(fds, count, timeout, mask);
-  const Inside inside;
-  return engine().ppoll(fds, count, timeout, mask);
+  return cancellable([=] { return engine().ppoll(fds, count, timeout, mask); });
 }
 
 INTERPOSED int select(int n, fd_set* read, fd_set* write, fd_set* except, timeval* timeout) {
@@ -108,8 +106,7 @@ INTERPOSED int select(int n, fd_set* read, fd_set* write, fd_set* except, timeva
   if (waits) return select_while_waiting(n, read, write, except, timeout);
   if (turn == Turn::kernels) return libc().select(n, read, write, except, timeout);
   if (turn == Turn::nobodys) return -1;
-  const Inside inside;
-  return engine().select(n, read, write, except, timeout);
+  return cancellable([=] { return engine().select(n, read, write, except, timeout); });
 }
 
 INTERPOSED int pselect(int n, fd_set* read, fd_set* write, fd_set* except, const timespec* timeout,
@@ -119,8 +116,7 @@ INTERPOSED int pselect(int n, fd_set* read, fd_set* write, fd_set* except, const
   if (waits) return pselect_while_waiting(n, read, write, except, timeout, mask);
   if (turn == Turn::kernels) return libc().pselect(n, read, write, except, timeout, mask);
   if (turn == Turn::nobodys) return -1;
-  const Inside inside;
-  return engine().pselect(n, read, write, except, timeout, mask);
+  return cancellable([=] { return engine().pselect(n, read, write, except, timeout, mask); });
 }
 
 INTERPOSED int epoll_create(int size) noexcept {

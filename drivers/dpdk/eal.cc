@@ -3,8 +3,11 @@
 
 #include <dirent.h>
 #include <rte_eal.h>
+#include <rte_eal_memconfig.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
+#include <rte_memory.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstring>
@@ -131,6 +134,14 @@ DriverError start_eal(const EalOptions& options) {
 void stop_eal() { rte_eal_cleanup(); }
 
 bool eal_uses_hugepages() { return rte_eal_has_hugepages() != 0; }
+
+void keep_packets_out_of_dumps() {
+  const auto keep_out = [](const rte_memseg_list* list, void*) {
+    ::madvise(list->base_va, list->len, MADV_DONTDUMP);
+    return 0;
+  };
+  rte_memseg_list_walk(keep_out, nullptr);
+}
 
 LcoreScope::LcoreScope(unsigned lcore)
     : id_(RTE_PER_LCORE(_lcore_id)), before_(std::exchange(id_, lcore)) {}

@@ -1,6 +1,7 @@
 // numbers_calls.cc - what the preload library needs beside the public calls.
 #include <string>
 
+#include "epoll/event_fd.h"
 #include "epoll/eventpoll.h"
 #include "pollux/numbers.h"
 #include "stack/api/errno_result.h"
@@ -34,6 +35,10 @@ int plx_forget(int fd) {
 int plx_adopt_epoll(int number, int kernel_epoll) { return to_return(adopt(number, kernel_epoll)); }
 
 uint64_t plx_epoll_hint(void) { return EventPoll::hint().u64; }
+
+void* plx_sleeper(void) { return &Sleeper::of_this_thread(); }
+
+void plx_wake(void* sleeper) { static_cast<Sleeper*>(sleeper)->wake(); }
 
 void plx_leave(void) {
   if (Host* host = pollux::host()) host->leave();

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -54,6 +55,27 @@ EalOptions eal_options(const Config& config) {
   return options;
 }
 
+// Address space that the tables and threads take at most; it is touched only as used.
+std::size_t tables_size(const Config& config) {
+  constexpr std::size_t kThreads = 32 << 20, kLarge = 1024, kSmall = 192;
+  const std::size_t large = std::size_t{config.sockets} + config.connections + config.listeners;
+  const std::size_t small = std::size_t{config.time_waits} + config.epoll_watches +
+                            config.epoll_sets * 2 + config.kernel_files + config.descriptors;
+  return kThreads + large * kLarge + small * kSmall;
+}
+
+// A program whose memory is limited (ulimit -v) loses its stack rather than its life.
+DriverError find_address_space(std::size_t size) {
+  void* const room =
+      ::mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room != MAP_FAILED) ::munmap(room, size);
+  if (room != MAP_FAILED) return {};
+  return {ENOMEM, fmt::format("no address space for tables of {} MB, which are touched only as "
+                              "used: allow more (ulimit -v), or lower stack.connections, "
+                              "stack.sockets and stack.epoll_watches",
+                              size >> 20)};
+}
+
 }  // namespace
 
 Host* host() { return the_host; }
@@ -66,6 +88,7 @@ void set_host(Host* host) {
 
 std::unique_ptr<Host> Host::start(const Config& config, PortClaims claims, DriverError& error) {
   error = start_eal(eal_options(config));
+  if (!error) error = find_address_space(tables_size(config));
   if (error) return nullptr;
   Result<PacketPool> pool = PacketPool::create("pollux", config.packets, kDataRoom);
   if (!pool) {
@@ -81,6 +104,7 @@ std::unique_ptr<Host> Host::start(const Config& config, PortClaims claims, Drive
     error = host->add_port(port);
     if (error) return nullptr;
   }
+  keep_packets_out_of_dumps();
   host->start_softirq();
   return host;
 }

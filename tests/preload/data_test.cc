@@ -1,12 +1,8 @@
 // data_test.cc - every call that moves octets, on a kernel's socket and on a stack's alike.
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-
-#include <thread>
 
 #include "tests/preload/pairs.h"
 
@@ -103,27 +99,6 @@ TEST_P(DataTest, there_is_no_place_to_seek_to) {
   EXPECT_ERRNO(fsync(pair.client), EINVAL);
   EXPECT_EQ(pwritev2(pair.client, &piece, 1, -1, 0), 4);
   EXPECT_EQ(preadv2(pair.server, &piece, 1, -1, 0), 4);
-}
-
-TEST_P(DataTest, send_file) {
-  const Fd file(memfd_create("file", 0));
-  std::string text(200'000, 'x');
-  text.replace(150'000, 4, "here");
-  write_text(file, text);
-  std::string got;
-  std::thread reader([&] { got = read_text(pair.server, text.size() - 10); });
-  off_t offset = 10;
-  while (offset < static_cast<off_t>(text.size())) {
-    if (sendfile(pair.client, file, &offset, text.size()) <= 0) break;
-  }
-  reader.join();
-  EXPECT_EQ(offset, static_cast<off_t>(text.size()));
-  EXPECT_EQ(got, text.substr(10));
-  EXPECT_EQ(lseek(file, 0, SEEK_CUR), static_cast<off_t>(text.size()));
-  EXPECT_EQ(lseek(file, -5, SEEK_END), static_cast<off_t>(text.size()) - 5);
-  EXPECT_EQ(sendfile(pair.client, file, nullptr, 100), 5);
-  EXPECT_EQ(read_text(pair.server, 5), "xxxxx");
-  EXPECT_ERRNO(sendfile(pair.client, pair.server, nullptr, 1), EINVAL);
 }
 
 TEST_P(DataTest, syscall_by_number) {

@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
-# symbols_test.py - every name of libc's that reaches a socket or a set is interposed or excused.
-# Usage: symbols_test.py LIBRARY; the libc is the one that this python runs on.
+# symbols_test.py - a name of libc's that reaches a socket or a set is interposed or excused, and
+# what is interposed is called by the tests of this folder, on both sides.
+# Usage: symbols_test.py LIBRARY COMMAND...; the libc is the one that this python runs on. COMMAND
+# is the test program under the library; the loader says which names it calls (LD_DEBUG=bindings).
+import os
 import re
 import subprocess
 import sys
+import tempfile
 
 # The calls, without the decorations of their other names.
 FAMILIES = """
@@ -31,9 +35,9 @@ LEFT = {
     "__libc_sigaction": "private to the C library's own parts",
 }
 
-# Interposed though they reach nothing: the end of a process, and what makes descriptors.
+# Interposed though they reach nothing: the end of a process or a thread, what makes descriptors.
 ALSO = """
-_exit _Exit eventfd timerfd_create memfd_create pipe pipe2 __pipe open open64
+_exit _Exit pthread_cancel eventfd timerfd_create memfd_create pipe pipe2 __pipe open open64
 """.split()
 
 
@@ -60,6 +64,19 @@ def reaching(names):
     return found
 
 
+def called(command, side):
+    """The library's names that the tests of one side call, found in whatever way."""
+    with tempfile.TemporaryDirectory() as folder:
+        debug = {"LD_DEBUG": "bindings", "LD_DEBUG_OUTPUT": folder + "/log"}
+        subprocess.run([*command, f"--gtest_filter=*/{side}"], env=os.environ | debug, check=True,
+                       stdout=subprocess.DEVNULL, timeout=60)
+        log = "".join(open(os.path.join(folder, name), encoding="utf-8").read()
+                      for name in os.listdir(folder))
+    program = os.path.basename(command[-1])
+    binding = rf"binding file \S*{program} \[0\] to \S*libpollux-preload\.so .* symbol `(\w+)'"
+    return set(re.findall(binding, log))
+
+
 def main():
     ours, libcs = exported(sys.argv[1]), exported(libc_path())
     wanted = reaching(libcs)
@@ -68,9 +85,13 @@ def main():
     failures += [f"{name} is interposed and excused" for name in sorted(ours & set(LEFT))]
     allowed = wanted | set(ALSO)
     failures += [f"{name} is visible and no call of libc's" for name in sorted(ours - allowed)]
+    for side in ("kernel", "stack"):
+        failures += [f"{name} is called by no test on the {side}'s side"
+                     for name in sorted(ours - called(sys.argv[2:], side))]
     for failure in failures:
         print("FAIL", failure)
-    print(f"{len(wanted) - len(failures)} passed, {len(failures)} failed, 0 skipped")
+    checks = len(wanted) + 2 * len(ours)
+    print(f"{checks - len(failures)} passed, {len(failures)} failed, 0 skipped")
     return bool(failures)
 
 

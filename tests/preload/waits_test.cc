@@ -74,8 +74,9 @@ TEST_P(WaitTest, select_of_both_kinds) {
   fill();
   EXPECT_EQ(pselect(n, &read_set, nullptr, nullptr, nullptr, nullptr), 2);
   fill();
-  FD_SET(998, &read_set);
-  EXPECT_ERRNO(select(999, &read_set, nullptr, nullptr, nullptr), EBADF);
+  const int closed = Fd(dup(event));
+  FD_SET(closed, &read_set);
+  EXPECT_ERRNO(select(closed + 1, &read_set, nullptr, nullptr, nullptr), EBADF);
 }
 
 TEST_P(WaitTest, a_set_made_early_keeps_what_it_has) {

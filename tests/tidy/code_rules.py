@@ -135,6 +135,14 @@ def clock_reads(source):
             yield source.line_of(match.start()), "clock read in a protocol; now is an argument"
 
 
+def environment(source):
+    """What somebody else's environment says must not reach a set-user-ID program."""
+    if not source.is_cpp or not source.is_in("stack", "epoll", "drivers", "apps/preload"):
+        return
+    for match in re.finditer(r"(?<!secure_)\bgetenv\b", source.cpp.code):
+        yield source.line_of(match.start()), "getenv; secure_getenv, as in environment.cc"
+
+
 def forbidden_names(source):
     if not source.is_cpp or not source.is_in(*_DATA_PATH):
         return
@@ -148,4 +156,4 @@ def forbidden_names(source):
 
 
 CODE_RULES = (file_length, columns, functions, first_line, pragma_once, conditional_compilation,
-              includes, devices, rte_names, clock_reads, forbidden_names)
+              includes, devices, rte_names, clock_reads, environment, forbidden_names)

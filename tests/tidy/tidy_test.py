@@ -163,6 +163,25 @@ class Tidy(unittest.TestCase):
         for name in ("rtt_test.cc", "rtt_backoff_test.cc", "rfc9293_figures_test.cc"):
             self.passes({**rtt, **self.cc("int a;\n", "tests/unit/tcp/" + name)})
 
+    def test_environment(self):
+        self.fails(self.cc('char* c = getenv("A");\n', "stack/api/a.cc"), "secure_getenv")
+        self.passes(self.cc('char* c = secure_getenv("A");\n', "stack/api/a.cc"))
+        self.passes(self.cc('char* c = getenv("A");\n', "apps/pollux/a.cc"))
+
+    def test_safety_is_described(self):
+        files = {"apps/preload/preload.h": header("preload.h")}
+        said = "## Safety\nno sandbox set-user-ID SIGKILL security updates Report\n## More\n"
+        self.fails({**files, "README.md": "Report\n"}, "says nothing of: Report")
+        self.passes({**files, "README.md": said})
+
+    def test_promises(self):
+        files = {"tests/preload/a_test.sh": "# a_test.sh - does a thing.\ncheck \"it works\"\n"}
+        readme = "tests/preload/README.md"
+        for cell, message in (("a_test.sh: it fails", "`it fails` is not in preload/a_test.sh"),
+                              ("b_test.sh: it works", "`preload/b_test.sh` does not exist")):
+            self.fails({**files, readme: f"| 1 | `preload/{cell}` |\n"}, message)
+        self.passes({**files, readme: "| 1 | `preload/a_test.sh: it works` |\n"})
+
     def test_thirty_second_table(self):
         code = self.cc("void Connection::check_ack() {}\n")
         for text in ("check_rst()", "Connection::check_rst", "tcp/none.cc"):

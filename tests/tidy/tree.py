@@ -45,8 +45,9 @@ class Tree:
         self.paths = set()
         for top in TOP_FOLDERS:
             self._walk(os.path.join(root, top))
-        if os.path.exists(os.path.join(root, "meson.build")):
-            self._add("meson.build")
+        for path in ("meson.build", "README.md"):
+            if os.path.exists(os.path.join(root, path)):
+                self._add(path)
         self.by_path = {source.path: source for source in self.sources}
 
     def _walk(self, top):

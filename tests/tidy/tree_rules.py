@@ -173,5 +173,31 @@ def unit_tests_named(tree):
                 yield source.path, 1, f"no unit test `{name}`", False
 
 
+def safety_is_described(tree):
+    """README.md says what is kept apart and what is not, and where a weakness is reported."""
+    text = tree.text_of("README.md") or ""
+    section = re.search(r"^## Safety\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    if "apps/preload/preload.h" not in tree.paths:
+        return
+    for word in ("no sandbox", "set-user-ID", "SIGKILL", "security updates", "Report"):
+        if not section or word not in section.group(1):
+            yield "README.md", 1, f"its section Safety says nothing of: {word}", False
+
+
+def promises_tested(tree):
+    """The table of tests/preload/README.md: each `file: test` in it exists."""
+    path = "tests/preload/README.md"
+    for number, line in enumerate((tree.text_of(path) or "").split("\n"), 1):
+        if not line.startswith("|"):
+            continue
+        for file, name in re.findall(r"`([\w./]+): ([^`]+)`", line):
+            text = tree.text_of("tests/" + file)
+            if text is None:
+                yield path, number, f"`{file}` does not exist", False
+            elif name not in text:
+                yield path, number, f"`{name}` is not in {file}", False
+
+
 TREE_RULES = (unbuilt_sources, tests_without_source, thirty_second_table, kernel_names,
-              undocumented_keys, untested_musts, unit_tests_named)
+              undocumented_keys, untested_musts, unit_tests_named, promises_tested,
+              safety_is_described)

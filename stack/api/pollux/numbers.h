@@ -33,6 +33,9 @@ PLX_API int plx_forget(int fd);
 PLX_API int plx_adopt_epoll(int number, int kernel_epoll);
 /* The data of events of adopted sets that the program must not see. */
 PLX_API uint64_t plx_epoll_hint(void);
+/* Where the calling thread sleeps, as long as it lives; a wake ends the sleep, not the call. */
+PLX_API void* plx_sleeper(void);
+PLX_API void plx_wake(void* sleeper);
 /* At the end of the process, while other threads may still be inside calls: closes every
  * descriptor, delivers what was sent (for at most a second), resets what is open then. */
 PLX_API void plx_leave(void);
