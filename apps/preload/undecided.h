@@ -27,6 +27,22 @@ Turn decide(int fd, Use use, const sockaddr* address, socklen_t length);
 int bind_dormant(int fd, const sockaddr* address, socklen_t length);
 int listen_dormant(int fd, int backlog);
 bool is_dormant(int fd);
+// Of a number, once no other thread is in the middle of moving it to the stack.
+Owner settled_owner(int fd);
+
+// While a thread may sleep in the kernel for a socket that is undecided: counted before it asks
+// whose the socket is. When the stack gets a socket of datagrams meanwhile, the sleepers are woken,
+// as if it could be read; who reads asks again.
+class SleepUndecided {
+ public:
+  explicit SleepUndecided(bool may_sleep);
+  SleepUndecided(const SleepUndecided&) = delete;
+  SleepUndecided& operator=(const SleepUndecided&) = delete;
+  ~SleepUndecided();
+
+ private:
+  const bool may_sleep_;
+};
 
 // The stack has just started: every dormant socket is its own now.
 void wake_dormant();
