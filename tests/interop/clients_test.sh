@@ -113,7 +113,7 @@ ssh_works() {
     client "${login[@]}" cat "$work/big" | is_big
 }
 tried "openssl s_client, TLS 1.3" openssl s_client_gets
-PATH=$PATH:/usr/sbin has sshd "ssh" && tried "ssh" ssh ssh_works
+has sshd "ssh" && tried "ssh" ssh ssh_works
 
 # --- languages
 asyncio_asks() {
@@ -144,8 +144,8 @@ tried "iperf3 -R" iperf3 iperf3_asks -R
 tried "iperf3 -P 8" iperf3 iperf3_asks -P 8
 tried "iperf3 -R -P 8" iperf3 iperf3_asks -R -P 8
 tried "iperf3 -u" iperf3 iperf3_asks -u -b 20M
-for command in ping-pong under-load; do
-  tried "sockperf $command, TCP" sockperf sockperf_asks $command --tcp
-  tried "sockperf $command, UDP" sockperf sockperf_asks $command
-done
+tried "sockperf ping-pong, TCP" sockperf sockperf_asks ping-pong --tcp
+tried "sockperf ping-pong, UDP" sockperf sockperf_asks ping-pong
+tried "sockperf under-load, TCP" sockperf sockperf_asks under-load --tcp
+tried "sockperf under-load, UDP" sockperf sockperf_asks under-load
 finish

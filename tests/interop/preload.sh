@@ -2,6 +2,7 @@
 # shellcheck shell=bash disable=SC2154
 # One namespace; what runs with `client` or `serves` is on Pollux there, all else on the kernel.
 # A test calls `tried NAME PROGRAM FUNCTION` for each case; apps/README.md names the cases.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin  # Debian's, not what somebody has installed besides
 space a
 config=$root/config/tap.toml
 run=("$tool" run -c "$config" --)

@@ -45,7 +45,15 @@ one_arrives() {
 }
 socat_serves() { one_arrives socat -u TCP-LISTEN:9003,reuseaddr "CREATE:$work/arrived"; }
 nc_serves() { one_arrives sh -c "exec nc -l 9003 >$work/arrived"; }
+# A process for each connection: the child has no stack, and hears why.
+socat_forks() {
+  in_background "${run[@]}" socat TCP-LISTEN:9003,reuseaddr,fork EXEC:cat
+  stack_is_up || return
+  echo question | here_kernel socat -t 1 - "TCP:$stack_address:9003,retry=99,interval=0.1"
+  grep "this process was forked: its parent's sockets are the parent's" "$work/background.log"
+}
 tried "socat as a server" socat socat_serves
+tried "socat with fork, which says so" socat socat_forks
 tried "nc -l" nc nc_serves
 
 # --- that measure
@@ -67,8 +75,8 @@ tried "iperf3 -s, for a client with -R" iperf3 iperf3_serves -R
 tried "iperf3 -s, for a client with -P 8" iperf3 iperf3_serves -P 8
 tried "iperf3 -s, for a client with -R -P 8" iperf3 iperf3_serves -R -P 8
 tried "iperf3 -s, for a client with -u" iperf3 iperf3_serves -u -b 20M
-for command in ping-pong under-load; do
-  tried "sockperf server, $command, TCP" sockperf sockperf_serves $command --tcp
-  tried "sockperf server, $command, UDP" sockperf sockperf_serves $command
-done
+tried "sockperf server, ping-pong, TCP" sockperf sockperf_serves ping-pong --tcp
+tried "sockperf server, ping-pong, UDP" sockperf sockperf_serves ping-pong
+tried "sockperf server, under-load, TCP" sockperf sockperf_serves under-load --tcp
+tried "sockperf server, under-load, UDP" sockperf sockperf_serves under-load
 finish
