@@ -68,7 +68,7 @@ sockperf_serves() {
   in_background "${run[@]}" sockperf server -i "$stack_address" -p 11111 "${@:2}"
   stack_is_up &&
     here_kernel sockperf "$1" -i "$stack_address" -p 11111 -t 1 "${@:2}" | tee "$work/sockperf.log"
-  grep -Eq 'Summary: .*Latency is [0-9.]+ usec' "$work/sockperf.log"
+  grep -Eq 'Total Run.* ReceivedMessages=[1-9][0-9]' "$work/sockperf.log"
 }
 tried "iperf3 -s" iperf3 iperf3_serves
 tried "iperf3 -s, for a client with -R" iperf3 iperf3_serves -R
