@@ -45,7 +45,7 @@ int control(int fd, int command, void* argument) {
 }
 
 int close_owned(int fd) {
-  const Owner owner = owner_of(fd);
+  const Owner owner = settled_owner(fd);
   if (owner == Owner::set) note_set_close(fd);
   if (owner == Owner::stack || owner == Owner::set) {
     const Inside inside;

@@ -57,6 +57,7 @@ global
   maxconn 4000
 defaults
   mode http
+  option splice-auto
   timeout connect 5s
   timeout client 30s
   timeout server 30s
