@@ -79,7 +79,7 @@ TEST_P(WaitTest, select_of_both_kinds) {
 }
 
 TEST_P(WaitTest, who_waits_before_anybody_has_sent_hears_the_answer) {
-  const auto hears = [this](const auto& waits) {
+  const auto hears = [](const auto& waits) {
     const Fd client(socket(AF_INET, SOCK_DGRAM, 0));
     std::thread waiter([&] {
       char buffer[16];
