@@ -17,6 +17,18 @@ bool decide_destination(int fd, const void* address, socklen_t length) {
   return decide(fd, Use::to, static_cast<const sockaddr*>(address), length) != Turn::nobodys;
 }
 
+// A receiving call: who sleeps in the kernel for a socket that becomes the stack's goes over to it.
+template <typename LibcCall, typename StackCall, typename... Arguments>
+ssize_t receive(LibcCall libc_call, StackCall stack_call, int fd, Arguments... arguments) {
+  if (is_inside() || !is_note(owner_of(fd))) return route_blocking(libc_call, stack_call, fd, arguments...);
+  const SleepUndecided sleep(true);
+  if (turn_of(fd) == Turn::kernels) {
+    const ssize_t result = (libc().*libc_call)(fd, arguments...);
+    if (result != 0 || turn_of(fd) == Turn::kernels) return result;
+  }
+  return route_blocking(libc_call, stack_call, fd, arguments...);
+}
+
 // Linux: __sys_recvmmsg(). The timeout is looked at after each datagram.
 int receive_messages(int fd, mmsghdr* messages, unsigned count, int flags) {
   unsigned done = 0;
@@ -43,26 +55,28 @@ int send_messages(int fd, mmsghdr* messages, unsigned count, int flags) {
 }  // namespace
 
 INTERPOSED ssize_t read(int fd, void* buffer, std::size_t length) {
-  return route_blocking(&Libc::read, &Engine::read, fd, buffer, length);
+  return receive(&Libc::read, &Engine::read, fd, buffer, length);
 }
 INTERPOSED ssize_t readv(int fd, const iovec* vector, int count) {
-  return route_blocking(&Libc::readv, &Engine::readv, fd, vector, count);
+  return receive(&Libc::readv, &Engine::readv, fd, vector, count);
 }
 INTERPOSED ssize_t recv(int fd, void* buffer, std::size_t length, int flags) {
-  return route_blocking(&Libc::recv, &Engine::recv, fd, buffer, length, flags);
+  return receive(&Libc::recv, &Engine::recv, fd, buffer, length, flags);
 }
 INTERPOSED ssize_t recvfrom(int fd, void* buffer, std::size_t length, int flags, sockaddr* from,
                             socklen_t* from_length) {
-  return route_blocking(&Libc::recvfrom, &Engine::recvfrom, fd, buffer, length, flags, from,
-                        from_length);
+  return receive(&Libc::recvfrom, &Engine::recvfrom, fd, buffer, length, flags, from, from_length);
 }
 INTERPOSED ssize_t recvmsg(int fd, msghdr* message, int flags) {
-  return route_blocking(&Libc::recvmsg, &Engine::recvmsg, fd, message, flags);
+  return receive(&Libc::recvmsg, &Engine::recvmsg, fd, message, flags);
 }
 INTERPOSED int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* timeout) {
-  const Turn turn = turn_of(fd);
-  if (turn == Turn::kernels) return libc().recvmmsg(fd, messages, count, flags, timeout);
-  if (turn == Turn::nobodys) return -1;
+  const SleepUndecided sleep(!is_inside() && is_note(owner_of(fd)));
+  if (turn_of(fd) == Turn::kernels) {
+    const int result = libc().recvmmsg(fd, messages, count, flags, timeout);
+    if (turn_of(fd) == Turn::kernels) return result;
+  }
+  if (turn_of(fd) == Turn::nobodys) return -1;
   return blocking([=] { return receive_messages(fd, messages, count, flags); });
 }
 

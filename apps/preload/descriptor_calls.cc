@@ -16,7 +16,7 @@ int note_new(int fd, int duplicate) {
   if (duplicate < 0 || is_inside() || duplicate == fd) return duplicate;
   const int error = errno;
   forget(duplicate);
-  const Owner owner = owner_of(fd);
+  const Owner owner = settled_owner(fd);
   if (is_note(owner)) note_duplicate(fd, duplicate);
   if (owner == Owner::lost) set_owner(duplicate, owner);
   if (owner == Owner::kernel_set || owner == Owner::set) note_set_duplicate(fd, duplicate);
@@ -46,7 +46,7 @@ int control(int fd, int command, void* argument) {
 
 // A cancellation ends its wait for SO_LINGER; nothing ends it half closed.
 int close_owned(int fd) {
-  const Owner owner = owner_of(fd);
+  const Owner owner = settled_owner(fd);
   if (owner == Owner::stack || owner == Owner::set) {
     return cancellable([=] {
       if (owner == Owner::set) note_set_close(fd);

@@ -36,7 +36,7 @@ int take() {
     const int flags = EFD_NONBLOCK | (is_close_on_exec ? EFD_CLOEXEC : 0);
     number = libc().eventfd(0, flags);
   }
-  if (number >= 0) set_owner(number, Owner::stack);
+  if (owner_of(number) != Owner::moving) set_owner(number, Owner::stack);
   return number;
 }
 

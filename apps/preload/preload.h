@@ -14,6 +14,7 @@
 //   set          an epoll    a kernel epoll with kernel descriptors, and its other half in Pollux
 //   lost         in a child  EBADF: it was of the parent's stack (said once)
 //   own                      EBADF: Pollux and DPDK have it open; close_range passes it by
+//   moving                   its note is being replayed on the stack: who asks waits for the end
 //
 // Numbers are the kernel's own, lowest first: each is held open by a placeholder, so that
 // close_range, FD_CLOEXEC, exec, /proc/self/fd and RLIMIT_NOFILE mean what they always mean. An
@@ -67,7 +68,16 @@
 namespace pollux::preload {
 
 // What the table says of a number; from `first_undecided` on: the index of a note (undecided.h).
-enum class Owner : std::uint32_t { kernel, kernel_set, stack, set, lost, own, first_undecided };
+enum class Owner : std::uint32_t {
+  kernel,
+  kernel_set,
+  stack,
+  set,
+  lost,
+  own,
+  moving,
+  first_undecided
+};
 
 inline constexpr int kNumbers = 1 << 20;  // fs.nr_open; a number beyond is the kernel's
 inline constexpr int kOwnNumbers = 900;   // from here on, what Pollux opens for itself; lower

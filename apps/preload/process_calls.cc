@@ -20,7 +20,7 @@ void lose_stack() {
   lose_sets();
   for (int fd = 0; fd <= highest_number; ++fd) {
     const Owner owner = owner_of(fd);
-    if (owner == Owner::stack) set_owner(fd, Owner::lost);
+    if (owner == Owner::stack || owner == Owner::moving) set_owner(fd, Owner::lost);
     if (owner == Owner::set) set_owner(fd, Owner::kernel_set);
     if (owner != Owner::own) continue;
     libc().close(fd);  // a device must not outlive its stack

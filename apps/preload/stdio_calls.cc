@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/preload/route.h"
+#include "apps/preload/undecided.h"
 
 using namespace pollux::preload;
 
@@ -67,7 +68,7 @@ FILE* open_stream(int fd, const char* mode) {
 
 // Also of a socket that is undecided yet: it may be the stack's before the stream is used.
 INTERPOSED FILE* fdopen(int fd, const char* mode) noexcept {
-  const Owner owner = owner_of(fd);
+  const Owner owner = settled_owner(fd);
   const bool may_be_stacks = owner == Owner::stack || is_note(owner);
   return may_be_stacks ? open_stream(fd, mode) : libc().fdopen(fd, mode);
 }

@@ -2,6 +2,7 @@
 #include "apps/preload/undecided.h"
 
 #include <netinet/in.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -129,18 +130,26 @@ bool replay(Note& note) {
   return true;
 }
 
+std::atomic<int> sleepers{0};
+
+// Linux: udp_recvmsg() of a socket that nobody has bound yet waits; then somebody sends with it.
+void wake_sleepers(const Note& note) {
+  if (sleepers != 0 && note.type == SOCK_DGRAM) libc().shutdown(note.numbers.front(), SHUT_RD);
+}
+
 // The stack runs. False: somebody was faster, or the stack has no room (errno).
 bool become_stacks(int fd) {
   std::unique_ptr<Note> note;
   {
     const std::lock_guard lock(notes().mutex);
     Note* const found = note_of(fd);
-    if (!found) return owner_of(fd) == Owner::stack;
-    note = take_out(*found, Owner::kernel);
+    if (found) note = take_out(*found, Owner::moving);
   }
-  if (replay(*note)) return true;
-  for (const int number : note->numbers) set_owner(number, Owner::kernel);
-  return false;
+  if (!note) return settled_owner(fd) == Owner::stack;
+  const bool is_moved = replay(*note);
+  for (const int number : note->numbers) set_owner(number, is_moved ? Owner::stack : Owner::kernel);
+  if (is_moved) wake_sleepers(*note);
+  return is_moved;
 }
 
 // A device is another process's: sleeps until that has ended. False: the socket has a timeout and
@@ -378,6 +387,9 @@ void wake_dormant_in(int epfd) {
 
 Turn turn_slowly(int fd, Owner owner) {
   if (is_note(owner)) return is_dormant(fd) ? to_stack(fd, SO_RCVTIMEO) : Turn::kernels;
+  if (owner == Owner::moving) {
+    return settled_owner(fd) == Owner::stack ? Turn::stacks : Turn::kernels;
+  }
   static std::atomic<bool> is_said{false};
   if (owner == Owner::lost && !is_said.exchange(true)) {
     say("this process was forked: its parent's sockets are the parent's and answer EBADF here");
@@ -410,6 +422,15 @@ bool is_listening_dormant(int fd) {
   const std::lock_guard lock(notes().mutex);
   const Note* const note = note_of(fd);
   return note && note->is_dormant && note->backlog >= 0;
+  while (owner_of(fd) == Owner::moving) sched_yield();
+  return owner_of(fd);
+}
+
+SleepUndecided::SleepUndecided(bool may_sleep) : may_sleep_(may_sleep) {
+  if (may_sleep_) ++sleepers;
+}
+SleepUndecided::~SleepUndecided() {
+  if (may_sleep_) --sleepers;
 }
 
 void lock_notes() { notes().mutex.lock(); }

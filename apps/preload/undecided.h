@@ -32,6 +32,22 @@ bool is_dormant(int fd);
 // What a dormant socket has been told, while that needs no stack. False: it does.
 bool name_dormant(int fd, sockaddr* address, socklen_t* length);
 bool is_listening_dormant(int fd);
+// Of a number, once no other thread is in the middle of moving it to the stack.
+Owner settled_owner(int fd);
+
+// While a thread may sleep in the kernel for a socket that is undecided: counted before it asks
+// whose the socket is. When the stack gets a socket of datagrams meanwhile, the sleepers are woken,
+// as if it could be read; who reads asks again.
+class SleepUndecided {
+ public:
+  explicit SleepUndecided(bool may_sleep);
+  SleepUndecided(const SleepUndecided&) = delete;
+  SleepUndecided& operator=(const SleepUndecided&) = delete;
+  ~SleepUndecided();
+
+ private:
+  const bool may_sleep_;
+};
 
 // The stack has just started: every dormant socket is its own now.
 void wake_dormant();

@@ -23,6 +23,13 @@ bool has_stacks(const pollfd* fds, nfds_t count, bool& waits) {
   return found;
 }
 
+bool has_undecided(const pollfd* fds, nfds_t count) {
+  bool found = false;
+  if (is_inside() || highest_number < 0) return found;
+  for (nfds_t i = 0; fds && i < count; ++i) found |= is_note(owner_of(fds[i].fd));
+  return found;
+}
+
 // Numbers of Pollux's own, hidden from the program for the length of a poll: POLLNVAL.
 class WithoutOwn {
  public:
@@ -57,6 +64,16 @@ struct Sets {
   const fd_set *read, *write, *except;
 };
 
+bool has_undecided(int n, const Sets& sets) {
+  bool found = false;
+  if (is_inside()) return found;
+  for (int fd = 0, highest = highest_number; fd < n && fd <= highest; ++fd) {
+    found |= is_note(owner_of(fd)) &&
+             (is_in(sets.read, fd) || is_in(sets.write, fd) || is_in(sets.except, fd));
+  }
+  return found;
+}
+
 int new_set(int fd) {
   if (!is_inside() && fd >= 0 && has_rules()) note_set(fd);
   return fd;
@@ -79,6 +96,7 @@ Turn turn_of_sets(int n, const Sets& sets, bool& waits) {
 
 INTERPOSED int poll(pollfd* fds, nfds_t count, int timeout) {
   const WithoutOwn without(fds, count);
+  const SleepUndecided sleep(has_undecided(fds, count));
   bool waits = false;
   const bool is_stacks_too = has_stacks(fds, count, waits);
   if (waits) return poll_while_waiting(fds, count, Deadline::in_ms(timeout), nullptr);
@@ -93,6 +111,7 @@ INTERPOSED int ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const s
     return -1;
   }
   const WithoutOwn without(fds, count);
+  const SleepUndecided sleep(has_undecided(fds, count));
   bool waits = false;
   const bool is_stacks_too = has_stacks(fds, count, waits);
   if (waits) return poll_while_waiting(fds, count, Deadline::in(timeout), mask);
@@ -101,6 +120,7 @@ INTERPOSED int ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const s
 }
 
 INTERPOSED int select(int n, fd_set* read, fd_set* write, fd_set* except, timeval* timeout) {
+  const SleepUndecided sleep(has_undecided(n, {read, write, except}));
   bool waits = false;
   const Turn turn = turn_of_sets(n, {read, write, except}, waits);
   if (waits) return select_while_waiting(n, read, write, except, timeout);
@@ -111,6 +131,7 @@ INTERPOSED int select(int n, fd_set* read, fd_set* write, fd_set* except, timeva
 
 INTERPOSED int pselect(int n, fd_set* read, fd_set* write, fd_set* except, const timespec* timeout,
                        const sigset_t* mask) {
+  const SleepUndecided sleep(has_undecided(n, {read, write, except}));
   bool waits = false;
   const Turn turn = turn_of_sets(n, {read, write, except}, waits);
   if (waits) return pselect_while_waiting(n, read, write, except, timeout, mask);
@@ -129,7 +150,7 @@ INTERPOSED int epoll_create1(int flags) noexcept {
 INTERPOSED int epoll_ctl(int epfd, int operation, int fd, epoll_event* event) noexcept {
   epfd = as_shown(epfd);
   fd = as_shown(fd);
-  const Owner owner = is_inside() ? Owner::kernel : owner_of(fd);
+  const Owner owner = is_inside() ? Owner::kernel : settled_owner(fd);
   if (owner == Owner::stack || owner == Owner::set)
     return control_stacks(epfd, operation, fd, event);
   if (owner == Owner::kernel_set) return control_kernel_set(epfd, operation, fd, event);

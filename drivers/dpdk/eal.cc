@@ -22,7 +22,6 @@
 namespace pollux {
 namespace {
 
-constexpr std::uint32_t kDefaultMemoryMb = 256;
 // An allow list that names no device: EAL probes none by itself (above all not the machine's own
 // NIC); the ports name theirs later.
 constexpr const char* kNoPciDevice = "ffff:ff:1f.7";
@@ -62,7 +61,7 @@ std::vector<std::string> arguments(const EalOptions& options, bool hugepages,
   if (hugepages) {
     list.insert(list.end(), {"--in-memory", "--single-file-segments"});
   } else {
-    const std::uint32_t mb = options.memory_mb != 0 ? options.memory_mb : kDefaultMemoryMb;
+    const std::uint32_t mb = options.memory_mb != 0 ? options.memory_mb : options.needed_mb;
     list.insert(list.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(mb)});
   }
   if (options.probe_pci) {

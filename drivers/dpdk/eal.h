@@ -10,9 +10,10 @@ namespace pollux {
 
 struct EalOptions {
   bool use_hugepages = true;  // false, or none there: ordinary memory
-  // Memory to reserve, touched only as used; 0: 256. With hugepages: how much must be free to use
-  // them, 0: any; what the pools need is taken when they are made.
+  // Memory to reserve, touched only as used; 0: what is needed. With hugepages: how much must be
+  // free to use them, 0: any; what the pools need is taken when they are made.
   std::uint32_t memory_mb = 0;
+  std::uint32_t needed_mb = 256;
   bool probe_pci = false;  // only when a port is named by a PCI address
   // error, warning, notice, info, debug. From notice on the log goes to stderr too; below, it is
   // kept for DriverError to quote.

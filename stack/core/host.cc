@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "drivers/impair.h"
@@ -46,8 +47,16 @@ bool is_pci_address(const std::string& device) {
          device.find_first_not_of("0123456789abcdefABCDEF:.") == std::string::npos;
 }
 
+// No packet crosses the border of two pages: of ordinary ones each takes its own.
+std::uint64_t packet_memory_mb(const Config& config, bool hugepages) {
+  return std::uint64_t{config.packets} * (hugepages ? 2432 : 4096) >> 20;
+}
+
 EalOptions eal_options(const Config& config) {
   EalOptions options;
+  constexpr std::uint64_t kDevicesMb = 64;
+  const auto needed = static_cast<std::uint32_t>(packet_memory_mb(config, false) + kDevicesMb);
+  options.needed_mb = std::max(options.needed_mb, needed);
   options.use_hugepages = config.hugepages;
   options.memory_mb = config.memory_mb;
   options.log_level = config.log;
@@ -96,7 +105,7 @@ std::unique_ptr<Host> Host::start(const Config& config, PortClaims claims, Drive
              fmt::format(
                  "no memory for {} packets ({} MB). Lower stack.packets, raise stack.memory_mb, or "
                  "reserve hugepages: echo 64 > /proc/sys/vm/nr_hugepages",
-                 config.packets, std::uint64_t{config.packets} * 2432 >> 20)};
+                 config.packets, packet_memory_mb(config, eal_uses_hugepages()))};
     return nullptr;
   }
   std::unique_ptr<Host> host(new Host(config, std::move(claims.held), std::move(*pool)));

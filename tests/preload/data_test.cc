@@ -136,6 +136,19 @@ TEST_P(DataTest, datagrams_with_and_without_connect) {
   EXPECT_EQ(read(client, buffer, 8), 3);
 }
 
+TEST_P(DataTest, who_receives_before_anybody_has_sent_hears_the_answer) {
+  const Fd client(socket(AF_INET, SOCK_DGRAM, 0));
+  const timeval limit{5, 0};
+  EXPECT_EQ(setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
+  std::thread receiver([&] {
+    char buffer[16];
+    EXPECT_EQ(recv(client, buffer, sizeof buffer, 0), 6) << strerror(errno);
+  });
+  usleep(20000);  // it most likely sleeps by then
+  ask_and_answer(GetParam(), client);
+  receiver.join();
+}
+
 ON_BOTH_SIDES(DataTest);
 
 }  // namespace

@@ -101,6 +101,17 @@ inline std::string read_text(int fd, std::size_t length) {
   return text;
 }
 
+// A socket of datagrams whose owner is known when it sends: it asks, and is answered.
+inline void ask_and_answer(Side side, int client) {
+  const Fd server = bound(side, SOCK_DGRAM);
+  sockaddr_in to = name_of(server), from{};
+  EXPECT_EQ(sendto(client, "question", 8, 0, as_sockaddr(to), sizeof to), 8) << strerror(errno);
+  char buffer[16];
+  socklen_t length = sizeof from;
+  EXPECT_EQ(recvfrom(server, buffer, sizeof buffer, 0, as_sockaddr(from), &length), 8);
+  EXPECT_EQ(sendto(server, "answer", 6, 0, as_sockaddr(from), length), 6) << strerror(errno);
+}
+
 #define EXPECT_ERRNO(call, error)                              \
   do {                                                         \
     errno = 0;                                                 \

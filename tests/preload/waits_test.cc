@@ -79,6 +79,35 @@ TEST_P(WaitTest, select_of_both_kinds) {
   EXPECT_ERRNO(select(closed + 1, &read_set, nullptr, nullptr, nullptr), EBADF);
 }
 
+TEST_P(WaitTest, who_waits_before_anybody_has_sent_hears_the_answer) {
+  const auto hears = [](const auto& waits) {
+    const Fd client(socket(AF_INET, SOCK_DGRAM, 0));
+    std::thread waiter([&] {
+      char buffer[16];
+      ssize_t n = -1;
+      for (int i = 0; n < 0 && i < 100; ++i) {
+        waits(client);
+        n = recv(client, buffer, sizeof buffer, MSG_DONTWAIT);
+      }
+      EXPECT_EQ(n, 6) << strerror(errno);
+    });
+    usleep(20000);  // it most likely sleeps by then
+    ask_and_answer(GetParam(), client);
+    waiter.join();
+  };
+  hears([](int fd) {
+    pollfd one{fd, POLLIN, 0};
+    EXPECT_EQ(poll(&one, 1, kLongMs), 1);
+  });
+  hears([](int fd) {
+    fd_set wanted;
+    FD_ZERO(&wanted);
+    FD_SET(fd, &wanted);
+    timeval limit{5, 0};
+    EXPECT_EQ(select(fd + 1, &wanted, nullptr, nullptr, &limit), 1);
+  });
+}
+
 TEST_P(WaitTest, a_set_made_early_keeps_what_it_has) {
   add(set, event, 'E');
   ring();

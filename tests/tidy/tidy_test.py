@@ -228,6 +228,18 @@ class Tidy(unittest.TestCase):
                 "tests/unit/tcp/a_test.cc": source("a_test.cc", "TEST_F(A, waits_forever) {}\n")}
         self.passes({**named, **code})
 
+    def test_the_catalogues_cases_exist(self):
+        script = "#!/bin/sh\n# a_test.sh - does a thing.\nhas x && tried \"x -k\" x f\n"
+        files = {"tests/interop/a_test.sh": script}
+        table = "| Program | Case |\n|---|---|\n| x | {} |\n"
+        for cell, message in (("`x -l`", "README.md:3: no case `x -l` in tests/interop"),
+                              ("`x -k`, `x`", "no case `x`"), ("x -k", "a row without a case"),
+                              ("`b_test.sh`", "no case `b_test.sh`")):
+            self.fails({**files, "apps/README.md": table.format(cell)}, message)
+        for cell in ("`x -k`", "`x -k`, `a_test.sh`"):
+            self.passes({**files, "apps/README.md": table.format(cell)})
+        self.passes({**files, "apps/README.md": "| Name | What |\n|---|---|\n| `x` | `y` |\n"})
+
 
 def main():
     result = unittest.TextTestRunner().run(unittest.defaultTestLoader.loadTestsFromTestCase(Tidy))

@@ -198,6 +198,34 @@ def promises_tested(tree):
                 yield path, number, f"`{name}` is not in {file}", False
 
 
+def _interop_cases(tree):
+    """The names of all cases of tests/interop, and those of its tests that are one case each."""
+    cases = set()
+    for path in tree.paths:
+        if re.fullmatch(r"tests/interop/\w+_test\.(?:sh|py)", path):
+            cases.add(os.path.basename(path))
+            cases.update(re.findall(r'\b(?:check|tried|says) "([^"$]+)"', tree.text_of(path)))
+    return cases
+
+
+def catalogue_cases(tree):
+    """apps/README.md: each row of the catalogue names its cases, and each of them exists."""
+    path = "apps/README.md"
+    cases = _interop_cases(tree)
+    in_catalogue = False
+    for number, line in enumerate((tree.text_of(path) or "").split("\n"), 1):
+        last = line.rstrip("| ").rpartition("|")[2].strip()
+        in_catalogue = line.startswith("|") and (in_catalogue or last == "Case")
+        if not in_catalogue or last == "Case" or not last.strip("-"):
+            continue
+        named = re.findall(r"`([^`]+)`", line.strip().strip("|").rpartition("|")[2])
+        if not named:
+            yield path, number, "a row without a case", False
+        for case in named:
+            if case not in cases:
+                yield path, number, f"no case `{case}` in tests/interop", False
+
+
 TREE_RULES = (unbuilt_sources, tests_without_source, thirty_second_table, kernel_names,
               undocumented_keys, untested_musts, unit_tests_named, promises_tested,
-              safety_is_described)
+              safety_is_described, catalogue_cases)
