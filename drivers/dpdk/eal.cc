@@ -18,7 +18,6 @@
 namespace pollux {
 namespace {
 
-constexpr std::uint32_t kDefaultMemoryMb = 256;
 // An allow list that names no device: EAL probes none by itself (above all not the machine's own
 // NIC); the ports name theirs later.
 constexpr const char* kNoPciDevice = "ffff:ff:1f.7";
@@ -47,8 +46,7 @@ std::uint64_t free_hugepages_mb() {
 }
 
 bool choose_hugepages(const EalOptions& options) {
-  const std::uint64_t wanted = std::max<std::uint64_t>(options.memory_mb, 1);
-  return options.use_hugepages && free_hugepages_mb() >= wanted;
+  return options.use_hugepages && free_hugepages_mb() >= options.hugepages_mb;
 }
 
 std::vector<std::string> arguments(const EalOptions& options, bool hugepages,
@@ -58,8 +56,7 @@ std::vector<std::string> arguments(const EalOptions& options, bool hugepages,
   if (hugepages) {
     list.insert(list.end(), {"--in-memory", "--single-file-segments"});
   } else {
-    const std::uint32_t mb = options.memory_mb != 0 ? options.memory_mb : kDefaultMemoryMb;
-    list.insert(list.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(mb)});
+    list.insert(list.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(options.memory_mb)});
   }
   if (options.probe_pci) {
     list.insert(list.end(), {"-a", kNoPciDevice});
@@ -76,7 +73,7 @@ DriverError start_error(int error, bool hugepages) {
   if (!quoted.empty()) message += " (" + quoted + ")";
   if (hugepages) {
     message +=
-        "; set dpdk.hugepages = false, or reserve hugepages: echo 512 >"
+        "; set stack.hugepages = false, or reserve hugepages: echo 512 >"
         " /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
   } else {
     message += "; lower stack.packets, or allow the process more memory (ulimit -v, cgroup)";

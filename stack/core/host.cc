@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "drivers/impair.h"
@@ -45,7 +46,8 @@ bool is_pci_address(const std::string& device) {
 EalOptions eal_options(const Config& config) {
   EalOptions options;
   options.use_hugepages = config.hugepages;
-  options.memory_mb = config.memory_mb;
+  options.hugepages_mb = memory_needs(config).hugepages_mb;
+  options.memory_mb = memory_needs(config).pages_mb;
   options.log_level = config.log;
   for (const PortConfig& port : config.ports) options.probe_pci |= is_pci_address(port.device);
   return options;
@@ -54,6 +56,17 @@ EalOptions eal_options(const Config& config) {
 }  // namespace
 
 Host* host() { return the_host; }
+
+MemoryNeeds memory_needs(const Config& config) {
+  // 4095 packets took 12 MB of hugepages. In an ordinary page DPDK puts one packet.
+  constexpr std::uint64_t kInHugepages = 2560, kInPages = 4096;
+  constexpr std::uint32_t kEalAndRingsMb = 8;
+  const auto megabytes = [&config](std::uint64_t octets) {
+    return static_cast<std::uint32_t>(config.packets * octets >> 20) + kEalAndRingsMb;
+  };
+  if (config.memory_mb != 0) return {config.memory_mb, config.memory_mb};
+  return {megabytes(kInHugepages), megabytes(kInPages)};
+}
 
 void set_host(Host* host) {
   static const int registered = pthread_atfork(nullptr, nullptr, forget_host_in_child);
