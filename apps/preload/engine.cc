@@ -69,6 +69,7 @@ bool start() {
   pointers.push_back(nullptr);
   if (calls.init(environment().config.c_str(), pointers.data()) == 0) return true;
   say("the stack did not start: ", calls.error());
+  say("`pollux doctor` with the same options says what this machine needs");
   return false;
 }
 
