@@ -1,7 +1,7 @@
-# programs.sh - unmodified programs: under `pollux run` over memif, and on the kernel over veth; part
-# of tests/bench/run, which sources it.
-# shellcheck shell=bash
-# Each measurement is a file of numbers, $results/CASE.SIDE.REPETITION; programs_table.py reads them.
+# programs.sh - unmodified programs under `pollux run` over memif, and on the kernel over veth.
+# shellcheck shell=bash disable=SC2154
+# A part of tests/bench/run, which sources it.
+# Each measurement is a file of numbers, $results/CASE.SIDE.REPETITION, for programs_table.py.
 
 under_a=("$tool" run -c config/memif-a.toml --set stack.packets=32767 "${settings[@]}" --)
 under_b=("$tool" run -c config/memif-b.toml --set stack.packets=32767 "${settings[@]}" --)

@@ -79,8 +79,8 @@ def main():
     show_pair(folder)
     show_threads(folder)
     show_library(folder)
-    print("\nkernel: over veth; run: `pollux run` over memif, both ends. Core 0 serves, core 1 asks; "
-          "the echo\nserver's threads and its client share both cores.")
+    print("\nkernel: over veth; run: `pollux run` over memif, both ends. Core 0 serves, core 1 "
+          "asks; the\necho server's threads and its client share both cores.")
     return 0
 
 
