@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,27 @@ namespace pollux::tool {
 // Which stack a command uses, and how Pollux is started for it.
 struct StackOptions {
   bool kernel = false;
+  bool tap = false;    // a TAP device as config/tap.toml has it, and no file
   std::string config;  // "": what POLLUX_CONFIG names, or a stack without devices
   std::vector<std::string> settings;
+};
+
+// The same as plx_init() takes it.
+class StackArguments {
+ public:
+  explicit StackArguments(const StackOptions& options);
+  StackArguments(const StackArguments&) = delete;
+  StackArguments& operator=(const StackArguments&) = delete;
+
+  // Null: what POLLUX_CONFIG names; "": no file.
+  const char* config() const { return config_ ? config_->c_str() : nullptr; }
+  const char* const* settings() const { return pointers_.data(); }
+  const std::vector<std::string>& texts() const { return texts_; }
+
+ private:
+  std::optional<std::string> config_;
+  std::vector<std::string> texts_;
+  std::vector<const char*> pointers_;
 };
 
 // The table of calls for one command; Pollux is started at construction and ended with it.
@@ -69,11 +89,17 @@ struct RunCommand {
   std::vector<std::string> program;  // its name and its arguments
 };
 
+struct DoctorCommand {
+  StackOptions stack;
+};
+
 // Exit statuses: 0 done, 1 failed (for ping: no answer at all), 2 a wrong command line.
 int latency_main(const LatencyCommand& command);
 int ping_main(const PingCommand& command);
 // Becomes the program. 2: what was asked for cannot work; 126, 127: as a shell's, it cannot be run.
 int run_main(const RunCommand& command);
+// 0: a stack of this configuration could start; 1: it could not.
+int doctor_main(const DoctorCommand& command);
 
 // A numeric IPv4 address and a port; false: not an address.
 bool parse_address(const std::string& host, int port, sockaddr_in& address);

@@ -8,14 +8,18 @@
 
 namespace {
 
+using pollux::tool::DoctorCommand;
 using pollux::tool::LatencyCommand;
 using pollux::tool::PingCommand;
 using pollux::tool::RunCommand;
 using pollux::tool::StackOptions;
 
 void add_config_options(CLI::App& app, StackOptions& stack) {
-  app.add_option("-c,--config", stack.config, "configuration file of the stack")
-      ->check(CLI::ExistingFile);
+  CLI::Option* config = app.add_option("-c,--config", stack.config, "the stack's configuration");
+  config->check(CLI::ExistingFile);
+  app.add_flag("--tap", stack.tap,
+               "instead of a file: 198.18.0.2 on TAP device plx0, where the kernel is 198.18.0.1")
+      ->excludes(config);
   app.add_option("--set", stack.settings, "KEY=VALUE that overrides the file; may be repeated")
       ->take_all()
       ->allow_extra_args(false);
@@ -91,6 +95,12 @@ CLI::App* add_run(CLI::App& app, RunCommand& command) {
   return run;
 }
 
+CLI::App* add_doctor(CLI::App& app, DoctorCommand& command) {
+  CLI::App* doctor = app.add_subcommand("doctor", "what this machine needs for Pollux; only reads");
+  add_config_options(*doctor, command.stack);
+  return doctor;
+}
+
 void stop_on(int number) {
   struct sigaction action = {};
   action.sa_handler = [](int) { pollux::tool::g_stop = 1; };
@@ -108,7 +118,10 @@ int main(int argc, char** argv) {
   add_ping(app, ping_command);
   RunCommand run_command;
   const CLI::App* run = add_run(app, run_command);
+  DoctorCommand doctor_command;
+  const CLI::App* doctor = add_doctor(app, doctor_command);
   CLI11_PARSE(app, argc, argv);
+  if (doctor->parsed()) return pollux::tool::doctor_main(doctor_command);
   if (run->parsed()) return pollux::tool::run_main(run_command);
   stop_on(SIGINT);
   stop_on(SIGTERM);

@@ -65,15 +65,16 @@ std::string joined(const std::vector<std::string>& lines) {
   return text;
 }
 
-void set_environment(const RunCommand& command, const std::string& rules) {
+void set_environment(const StackArguments& arguments, const std::string& rules) {
   const char* before = getenv("LD_PRELOAD");
   const std::string preload = preload_path().string() + (before ? ":" + std::string(before) : "");
   setenv("LD_PRELOAD", preload.c_str(), 1);
   setenv("POLLUX_LIBRARY", library_path().c_str(), 1);
   setenv("POLLUX_RULES", rules.c_str(), 1);
-  setenv("POLLUX_SETTINGS", joined(command.stack.settings).c_str(), 1);
-  if (command.stack.config.empty()) return;
-  setenv("POLLUX_CONFIG", fs::absolute(command.stack.config).c_str(), 1);
+  setenv("POLLUX_SETTINGS", joined(arguments.texts()).c_str(), 1);
+  if (!arguments.config()) return;
+  const std::string config = arguments.config();
+  setenv("POLLUX_CONFIG", config.empty() ? "" : fs::absolute(config).c_str(), 1);
 }
 
 int execute(const std::string& path, const std::vector<std::string>& program) {
@@ -89,11 +90,8 @@ int execute(const std::string& path, const std::vector<std::string>& program) {
 }  // namespace
 
 int run_main(const RunCommand& command) {
-  std::vector<const char*> settings;
-  for (const std::string& setting : command.stack.settings) settings.push_back(setting.c_str());
-  settings.push_back(nullptr);
-  const char* config = command.stack.config.empty() ? nullptr : command.stack.config.c_str();
-  const char* rules = plx_rules(config, settings.data());
+  const StackArguments arguments(command.stack);
+  const char* rules = plx_rules(arguments.config(), arguments.settings());
   if (!rules) return fail(2, plx_error());
   if (command.explain) return explain(rules), 0;
   if (command.program.empty()) return fail(2, "which program? write: pollux run -- PROGRAM");
@@ -101,7 +99,7 @@ int run_main(const RunCommand& command) {
   const std::string path = find_program(command.program.front());
   if (path.empty()) return fail(127, command.program.front() + ": no such program");
   if (const std::string why = why_not_preloadable(path); !why.empty()) return fail(2, why);
-  set_environment(command, rules);
+  set_environment(arguments, rules);
   return execute(path, command.program);
 }
 

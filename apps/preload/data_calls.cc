@@ -20,7 +20,8 @@ bool decide_destination(int fd, const void* address, socklen_t length) {
 // A receiving call: who sleeps in the kernel for a socket that becomes the stack's goes over to it.
 template <typename LibcCall, typename StackCall, typename... Arguments>
 ssize_t receive(LibcCall libc_call, StackCall stack_call, int fd, Arguments... arguments) {
-  if (is_inside() || !is_note(owner_of(fd))) return route_blocking(libc_call, stack_call, fd, arguments...);
+  if (is_inside() || !is_note(owner_of(fd)))
+    return route_blocking(libc_call, stack_call, fd, arguments...);
   const SleepUndecided sleep(true);
   if (turn_of(fd) == Turn::kernels) {
     const ssize_t result = (libc().*libc_call)(fd, arguments...);

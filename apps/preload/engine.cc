@@ -103,6 +103,7 @@ State start() {
   if (init() == 0) return State::running;
   if (errno == EBUSY) return State::waiting;
   say("the stack did not start: ", calls.error());
+  say("`pollux doctor` with the same options says what this machine needs");
   return State::failed;
 }
 

@@ -20,10 +20,10 @@
   X(listen)                                                                                      \
   X(accept4)                                                                                     \
   X(connect)                                                                                     \
-  X(shutdown) X(getsockname) X(getpeername) X(getsockopt) X(setsockopt) X(read) X(readv) X(recv) \
-      X(recvfrom) X(recvmsg) X(write) X(writev) X(send) X(sendto) X(sendmsg) X(close) X(fcntl)   \
-          X(ioctl) X(epoll_ctl) X(epoll_pwait) X(epoll_pwait2) X(poll) X(ppoll) X(select)        \
-              X(pselect)
+  X(shutdown)                                                                                    \
+  X(getsockname) X(getpeername) X(getsockopt) X(setsockopt) X(read) X(readv) X(recv) X(recvfrom) \
+      X(recvmsg) X(write) X(writev) X(send) X(sendto) X(sendmsg) X(close) X(fcntl) X(ioctl)      \
+          X(epoll_ctl) X(epoll_pwait) X(epoll_pwait2) X(poll) X(ppoll) X(select) X(pselect)
 
 namespace pollux::preload {
 

@@ -50,8 +50,7 @@ std::uint64_t free_hugepages_mb() {
 }
 
 bool choose_hugepages(const EalOptions& options) {
-  const std::uint64_t wanted = std::max<std::uint64_t>(options.memory_mb, 1);
-  return options.use_hugepages && free_hugepages_mb() >= wanted;
+  return options.use_hugepages && free_hugepages_mb() >= options.hugepages_mb;
 }
 
 std::vector<std::string> arguments(const EalOptions& options, bool hugepages,
@@ -61,8 +60,7 @@ std::vector<std::string> arguments(const EalOptions& options, bool hugepages,
   if (hugepages) {
     list.insert(list.end(), {"--in-memory", "--single-file-segments"});
   } else {
-    const std::uint32_t mb = options.memory_mb != 0 ? options.memory_mb : options.needed_mb;
-    list.insert(list.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(mb)});
+    list.insert(list.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(options.memory_mb)});
   }
   if (options.probe_pci) {
     list.insert(list.end(), {"-a", kNoPciDevice});
@@ -79,7 +77,7 @@ DriverError start_error(int error, bool hugepages) {
   if (!quoted.empty()) message += " (" + quoted + ")";
   if (hugepages) {
     message +=
-        "; set dpdk.hugepages = false, or reserve hugepages: echo 512 >"
+        "; set stack.hugepages = false, or reserve hugepages: echo 512 >"
         " /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
   } else {
     message += "; lower stack.packets, or allow the process more memory (ulimit -v, cgroup)";

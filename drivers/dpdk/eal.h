@@ -10,10 +10,10 @@ namespace pollux {
 
 struct EalOptions {
   bool use_hugepages = true;  // false, or none there: ordinary memory
-  // Memory to reserve, touched only as used; 0: what is needed. With hugepages: how much must be
-  // free to use them, 0: any; what the pools need is taken when they are made.
-  std::uint32_t memory_mb = 0;
-  std::uint32_t needed_mb = 256;
+  // Without hugepages: how much to reserve, touched only as used.
+  std::uint32_t memory_mb = 256;
+  // They are used where so much is free in them; it is taken when the pools are made.
+  std::uint32_t hugepages_mb = 1;
   bool probe_pci = false;  // only when a port is named by a PCI address
   // error, warning, notice, info, debug. From notice on the log goes to stderr too; below, it is
   // kept for DriverError to quote.

@@ -262,6 +262,14 @@ toml::table* port_named(toml::table& root, std::string_view name) {
   return nullptr;
 }
 
+// One for a setting to fill; a device is what makes a port.
+toml::table* add_port(toml::table& root, std::string_view name) {
+  toml::array* ports = root.insert("port", toml::array()).first->second.as_array();
+  if (!ports) return nullptr;
+  ports->push_back(toml::table{{"name", std::string(name)}});
+  return ports->back().as_table();
+}
+
 // "section.key=value" or "port.NAME.key=value"; the value as in TOML, or a text without quotes.
 void apply_setting(std::string_view setting, toml::table& root, ConfigError& error) {
   const std::size_t equals = setting.find('=');
@@ -275,7 +283,9 @@ void apply_setting(std::string_view setting, toml::table& root, ConfigError& err
   const std::string_view section = path.substr(0, first), key = path.substr(last + 1);
   toml::table* table = nullptr;
   if (section == "port" && last > first) {
-    table = port_named(root, path.substr(first + 1, last - first - 1));
+    const std::string_view name = path.substr(first + 1, last - first - 1);
+    table = port_named(root, name);
+    if (!table && key == "device") table = add_port(root, name);
     if (!table)
       error.message = fmt::format("setting \"{}\": the configuration has no such port", setting);
   } else {

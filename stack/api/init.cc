@@ -1,4 +1,5 @@
 // init.cc - plx_init, plx_exit: the configuration becomes a Host.
+#include <fmt/format.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -74,16 +75,27 @@ int start(const char* config_file, const char* const* settings) {
   return 0;
 }
 
-std::string& last_rules = *std::make_unique<std::string>().release();
+std::string needs_of(const Config& config) {
+  const MemoryNeeds memory = memory_needs(config);
+  std::string text = fmt::format("memory_mb {}\nhugepages_mb {}\n", memory.pages_mb,
+                                 config.hugepages ? memory.hugepages_mb : 0);
+  for (const PortConfig& port : config.ports) {
+    text += fmt::format("port {} {}\n", port.device, port.name);
+  }
+  return text;
+}
 
-const char* rules(const char* config_file, const char* const* settings) {
+std::string& last_text = *std::make_unique<std::string>().release();
+
+const char* text_of(const char* config_file, const char* const* settings,
+                    std::string (*describe)(const Config&)) {
   Config config;
   if (ConfigError error = read(config_file, settings, config)) {
     fail(EINVAL, std::move(error.message));
     return nullptr;
   }
-  last_rules = ownership_rules(config);
-  return last_rules.c_str();
+  last_text = describe(config);
+  return last_text.c_str();
 }
 
 constexpr std::size_t kDrops = static_cast<std::size_t>(Drop::count);
@@ -126,7 +138,12 @@ void plx_use_numbers(const plx_numbers* numbers) {
 
 const char* plx_rules(const char* config_file, const char* const* settings) {
   std::lock_guard lock(pollux::start_mutex);
-  return pollux::rules(config_file, settings);
+  return pollux::text_of(config_file, settings, pollux::ownership_rules);
+}
+
+const char* plx_needs(const char* config_file, const char* const* settings) {
+  std::lock_guard lock(pollux::start_mutex);
+  return pollux::text_of(config_file, settings, pollux::needs_of);
 }
 
 void plx_await_device(void) {

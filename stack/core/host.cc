@@ -47,18 +47,11 @@ bool is_pci_address(const std::string& device) {
          device.find_first_not_of("0123456789abcdefABCDEF:.") == std::string::npos;
 }
 
-// No packet crosses the border of two pages: of ordinary ones each takes its own.
-std::uint64_t packet_memory_mb(const Config& config, bool hugepages) {
-  return std::uint64_t{config.packets} * (hugepages ? 2432 : 4096) >> 20;
-}
-
 EalOptions eal_options(const Config& config) {
   EalOptions options;
-  constexpr std::uint64_t kDevicesMb = 64;
-  const auto needed = static_cast<std::uint32_t>(packet_memory_mb(config, false) + kDevicesMb);
-  options.needed_mb = std::max(options.needed_mb, needed);
   options.use_hugepages = config.hugepages;
-  options.memory_mb = config.memory_mb;
+  options.hugepages_mb = memory_needs(config).hugepages_mb;
+  options.memory_mb = memory_needs(config).pages_mb;
   options.log_level = config.log;
   for (const PortConfig& port : config.ports) options.probe_pci |= is_pci_address(port.device);
   return options;
@@ -89,6 +82,18 @@ DriverError find_address_space(std::size_t size) {
 
 Host* host() { return the_host; }
 
+MemoryNeeds memory_needs(const Config& config) {
+  // 4095 packets took 12 MB of hugepages. In an ordinary page DPDK puts one packet.
+  constexpr std::uint64_t kInHugepages = 2560, kInPages = 4096;
+  constexpr std::uint32_t kEalAndRingsMb = 8;
+  const auto megabytes = [&config](std::uint64_t octets) {
+    const auto ports = static_cast<std::uint32_t>(config.ports.size());
+    return static_cast<std::uint32_t>(config.packets * octets >> 20) + kEalAndRingsMb + 3 * ports;
+  };
+  if (config.memory_mb != 0) return {config.memory_mb, config.memory_mb};
+  return {megabytes(kInHugepages), megabytes(kInPages)};
+}
+
 void set_host(Host* host) {
   static const int registered = pthread_atfork(nullptr, nullptr, forget_host_in_child);
   CHECK(registered == 0);
@@ -101,11 +106,12 @@ std::unique_ptr<Host> Host::start(const Config& config, PortClaims claims, Drive
   if (error) return nullptr;
   Result<PacketPool> pool = PacketPool::create("pollux", config.packets, kDataRoom);
   if (!pool) {
+    const MemoryNeeds needs = memory_needs(config);
     error = {static_cast<int>(pool.error()),
              fmt::format(
                  "no memory for {} packets ({} MB). Lower stack.packets, raise stack.memory_mb, or "
                  "reserve hugepages: echo 64 > /proc/sys/vm/nr_hugepages",
-                 config.packets, packet_memory_mb(config, eal_uses_hugepages()))};
+                 config.packets, eal_uses_hugepages() ? needs.hugepages_mb : needs.pages_mb)};
     return nullptr;
   }
   std::unique_ptr<Host> host(new Host(config, std::move(claims.held), std::move(*pool)));

@@ -65,6 +65,12 @@ class Host {
   std::unique_ptr<Softirq> softirq_;
 };
 
+// How much the packets and the devices take: of hugepages, or of ordinary pages.
+struct MemoryNeeds {
+  std::uint32_t hugepages_mb, pages_mb;
+};
+MemoryNeeds memory_needs(const Config& config);
+
 // Null before plx_init, after plx_exit, and in a forked child.
 Host* host();
 void set_host(Host* host);

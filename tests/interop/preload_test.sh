@@ -71,6 +71,32 @@ if has socat "ends"; then
   check "SIGINT, which python handles" says_goodbye "os.kill(os.getpid(), signal.SIGINT)"
 fi
 
+# --- without a configuration file; and what the machine needs
+tap_serves() {
+  in_background "$tool" run --tap -- python3 -m http.server --directory "$work" 8003
+  port_is_open "$stack_address" 8003 && fetch 8003 big | is_big
+}
+check "--tap instead of a file" tap_serves
+doctor() { inside "$space_a" "$@" "$tool" doctor --tap >"$work/doctor.log"; }
+says_taken() { ! doctor && grep -q "another process has the TAP device plx0" "$work/doctor.log"; }
+check "doctor: a stack has the TAP device" says_taken
+end_of "$pid"
+check "doctor: nothing keeps a stack from starting" doctor
+says_right() {
+  ! doctor setpriv --bounding-set -net_admin && grep -q "no CAP_NET_ADMIN" "$work/doctor.log"
+}
+check "doctor: without CAP_NET_ADMIN" says_right
+says "a stack that does not start names the doctor" "pollux doctor" ip netns exec "$space_a" \
+  setpriv --bounding-set -net_admin "$tool" run --tap -- nc -z "$kernel_address" 9
+many_packets() {
+  "$tool" run --set stack.packets=65535 --set stack.hugepages=false -- python3 -c "
+import socket
+listener = socket.create_server(('127.0.0.1', 80))
+socket.create_connection(('127.0.0.1', 80))"
+}
+check "65,535 packets without hugepages" many_packets
+says "--tap and a file" "excludes" "$tool" run --tap -c "$root/config/tap.toml" -- /bin/true
+
 # --- what cannot work is said
 cat >"$work/set_user_id" </bin/true
 chmod 4755 "$work/set_user_id"

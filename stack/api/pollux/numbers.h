@@ -46,6 +46,11 @@ PLX_API void plx_leave(void);
  * plx_init's; needs no stack. Null: see plx_error(). Valid until the next call. */
 PLX_API const char* plx_rules(const char* config_file, const char* const* settings);
 
+/* What the configuration asks of the machine, a line each: "memory_mb 32", "hugepages_mb 23" where
+ * they are used (0: never), and for every port "port net_tap0,iface=plx0 tap0". In all else as
+ * plx_rules(). */
+PLX_API const char* plx_needs(const char* config_file, const char* const* settings);
+
 #ifdef __cplusplus
 }
 #endif

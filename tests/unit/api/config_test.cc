@@ -120,9 +120,20 @@ TEST_F(ConfigTest, settings_override_the_file) {
   EXPECT_EQ(config_.ports[0].device, "net_ring0");
   EXPECT_EQ(config_.packets, 2047u);
   EXPECT_FALSE(config_.tcp.sack);
-  EXPECT_TRUE(says(read(kPort, {"port.b.device=x"}), "no such port"));
+  EXPECT_TRUE(says(read(kPort, {"port.b.mtu=1400"}), "no such port"));
   EXPECT_TRUE(says(read(kPort, {"packets"}), "section.key=value"));
   EXPECT_TRUE(says(read(kPort, {"stack.packtes=1"}), "\"packets\""));
+}
+
+TEST_F(ConfigTest, settings_alone_can_make_a_port) {
+  EXPECT_EQ(read("", {"port.t.device=net_tap0,iface=x", "port.t.mtu=1400",
+                      "port.t.addresses=[\"198.18.0.2/24\"]"}),
+            "");
+  ASSERT_EQ(config_.ports.size(), 1u);
+  EXPECT_EQ(config_.ports[0].name, "t");
+  EXPECT_EQ(config_.ports[0].device, "net_tap0,iface=x");
+  EXPECT_EQ(config_.ports[0].mtu, 1400);
+  EXPECT_TRUE(says(read(kPort, {"port.b.device=x"}), "port.b.addresses: missing"));
 }
 
 TEST_F(ConfigTest, a_file_that_is_no_toml_says_where) {
