@@ -422,6 +422,9 @@ bool is_listening_dormant(int fd) {
   const std::lock_guard lock(notes().mutex);
   const Note* const note = note_of(fd);
   return note && note->is_dormant && note->backlog >= 0;
+}
+
+Owner settled_owner(int fd) {
   while (owner_of(fd) == Owner::moving) sched_yield();
   return owner_of(fd);
 }
