@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <new>
 
 #include "stack/base/check.h"
 
@@ -26,9 +28,29 @@ void EventFd::drain() {
   }
 }
 
+namespace {
+
+// A thread that ends may still wait, in a destructor that runs after this one: it gets a sleeper
+// once more, whose descriptor then stays open.
+thread_local bool has_sleeper = false;
+alignas(Sleeper) thread_local std::byte sleeper_memory[sizeof(Sleeper)];
+Sleeper& own_sleeper() { return *std::launder(reinterpret_cast<Sleeper*>(sleeper_memory)); }
+
+struct SleeperEnd {
+  ~SleeperEnd() {
+    own_sleeper().~Sleeper();
+    has_sleeper = false;
+  }
+};
+
+}  // namespace
+
 Sleeper& Sleeper::of_this_thread() {
-  static thread_local Sleeper sleeper;
-  return sleeper;
+  if (has_sleeper) return own_sleeper();
+  new (sleeper_memory) Sleeper;
+  has_sleeper = true;
+  static thread_local const SleeperEnd end;
+  return own_sleeper();
 }
 
 void Sleeper::wake() {

@@ -1,8 +1,11 @@
 // event_fd.h - a wake from another thread: an eventfd that is written only to those who sleep.
 #pragma once
 
+#include <poll.h>
+
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 namespace pollux {
 
@@ -37,11 +40,14 @@ class Sleeper {
   // After the sleep: drains fd().
   void finish_sleep();
   int fd() const { return event_fd_.fd(); }
+  // Room for what a sleep asks the kernel about: it must not allocate each time.
+  std::vector<pollfd>& asked() { return asked_; }
 
  private:
   enum : std::uint32_t { kAwake, kAsleep, kWoken };
   std::atomic<std::uint32_t> state_{kAwake};
   EventFd event_fd_;
+  std::vector<pollfd> asked_;
 };
 
 }  // namespace pollux

@@ -131,8 +131,7 @@ void StackPollContext::resume_irqs(NapiSet napis) {
 
 SleepEnd StackPollContext::sleep_with(Claims& claims, Sleeper& sleeper,
                                       const SleepRequest& request) {
-  // Of this thread for good: a sleep must not allocate each time.
-  static thread_local std::vector<pollfd> fds;
+  std::vector<pollfd>& fds = sleeper.asked();
   for (;;) {
     fds.assign(1, pollfd{.fd = sleeper.fd(), .events = POLLIN, .revents = 0});
     const Instant now = clock_.now();

@@ -379,6 +379,29 @@ TEST_P(CancelTest, a_set_that_is_the_kernels_until_later) {
   EXPECT_EQ(epoll_wait(set, event_room, 1, 20), 0) << "no bell rings for it";
 }
 
+// The last destructors of a thread run when the sleeper of its calls is gone.
+struct LastWords {
+  const Pair* pair = nullptr;
+  ~LastWords() {
+    if (!pair) return;
+    pollfd fd{pair->server, POLLIN, 0};
+    EXPECT_EQ(poll(&fd, 1, 5), 0);
+    write_text(pair->client, "x");
+    EXPECT_EQ(read_text(pair->server, 1), "x");
+  }
+};
+
+TEST_P(CancelTest, a_destructor_may_call_when_its_thread_ends) {
+  const auto run = [](void* given) -> void* {
+    static thread_local LastWords last;
+    last.pair = static_cast<const Pair*>(given);
+    pollfd fd{last.pair->server, POLLIN, 0};
+    EXPECT_EQ(poll(&fd, 1, 5), 0);
+    return nullptr;
+  };
+  EXPECT_EQ(result_of(started(run, const_cast<Pair*>(&on.quiet))), nullptr);
+}
+
 int open_descriptors() {
   int count = 0;
   for (int fd = 0; fd < 4096; ++fd) {

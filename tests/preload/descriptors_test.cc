@@ -16,6 +16,9 @@ namespace {
 
 using DescriptorTest = BothSides;
 
+// Children need not have the library: one with a sanitizer cannot be loaded into any program.
+const int without_library = unsetenv("LD_PRELOAD");
+
 bool is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
 int status_of(pid_t child) {
   int status = -1;

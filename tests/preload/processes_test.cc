@@ -49,7 +49,7 @@ class Traffic {
 
 TEST_P(ProcessTest, a_transfer_goes_on_while_children_come_and_go) {
   const Traffic traffic(pair);
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < 100; ++i) {
     const pid_t child = i % 2 == 0 ? fork() : vfork();
     if (child == 0) {
       close(pair.client);
@@ -60,7 +60,7 @@ TEST_P(ProcessTest, a_transfer_goes_on_while_children_come_and_go) {
     ASSERT_EQ(status, 0);
   }
   const char* const arguments[] = {"true", nullptr};
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 10; ++i) {
     pid_t child = 0;
     ASSERT_EQ(
         posix_spawnp(&child, "true", nullptr, nullptr, const_cast<char**>(arguments), environ), 0);
@@ -102,8 +102,9 @@ class Numbers {
       struct stat status;
       const bool is_open = fstat(fd, &status) == 0;
       ASSERT_EQ(is_open, kind(fd) != Kind::closed) << fd;
-      if (is_open) ASSERT_EQ(S_ISSOCK(status.st_mode), kind(fd) == Kind::socket) << fd;
-      if (kind(fd) != Kind::socket) continue;
+      if (!is_open) continue;
+      ASSERT_EQ(S_ISSOCK(status.st_mode), kind(fd) == Kind::socket) << fd;
+      if (kind(fd) == Kind::file) continue;
       write_text(fd, "x");
       ASSERT_EQ(read_text(pair_.server, 1), "x");
     }
@@ -118,8 +119,8 @@ class Numbers {
   }
   void copy(int from, int to) {
     const int result = dup2(from, to);
-    if (kind(from) == Kind::closed) return EXPECT_EQ(result, -1), void();
-    set(to, kind(from), result);
+    if (kind(from) != Kind::closed) return set(to, kind(from), result);
+    EXPECT_EQ(result, -1);
   }
   void close_some(int first, int last) {
     EXPECT_EQ(close_range(static_cast<unsigned>(first), static_cast<unsigned>(last), 0), 0);
