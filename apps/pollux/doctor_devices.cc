@@ -101,11 +101,6 @@ void need_vfio(const Machine& machine, Needs& needs) {
   needs.add("there is no IOMMU in use", commands);
 }
 
-bool is_default(const Machine& machine, const NetworkCard& card) {
-  const Interface* interface = machine.interface(card.interface);
-  return interface && interface->has_default_route;
-}
-
 void need_driver(const NetworkCard& card, Needs& needs) {
   if (card.driver == "vfio-pci") return;
   Commands commands;
@@ -157,13 +152,13 @@ void need_card(const Machine& machine, const Plan& plan, const std::string& addr
   if (!card) {
     needs.add("there is no network card " + address,
               {"# give the port's device the address of one that there is: lspci -D"});
-  } else if (is_default(machine, *card)) {
+  } else if (machine.has_default_route(*card)) {
     needs.add(fmt::format("{} ({}) carries this machine's default route", address, card->interface),
               {"# take another card: with this one you would lose the machine"});
   }
   const bool keeps_its_driver = card && card->driver == "mlx5_core";
   if (!keeps_its_driver) need_vfio(machine, needs);
-  if (card && !keeps_its_driver && !is_default(machine, *card)) {
+  if (card && !keeps_its_driver && !machine.has_default_route(*card)) {
     need_driver(*card, needs);
     need_group(machine, *card, needs);
   }
@@ -195,7 +190,7 @@ std::string describe_card(const Machine& machine, const NetworkCard& card) {
   std::string text = fmt::format("{}  {:<12}  {:<12}  ", card.address,
                                  card.driver.empty() ? "no driver" : card.driver,
                                  card.interface.empty() ? "-" : card.interface);
-  if (is_default(machine, card)) return text + "carries the default route: leave it";
+  if (machine.has_default_route(card)) return text + "carries the default route: leave it";
   if (card.driver == "vfio-pci") return text + "ready for a stack";
   if (card.interface.empty() && !card.driver.empty()) {
     return text + "its interface is in no namespace seen from here: look before you take it";

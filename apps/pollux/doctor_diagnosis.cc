@@ -16,9 +16,16 @@ bool has_device(const Plan& plan, const char* driver) {
                      [driver](const PlannedPort& port) { return port.device.starts_with(driver); });
 }
 
-bool is_in(const std::vector<Step>& steps, const std::string& command) {
+bool has_command(const std::vector<Step>& steps, const std::string& command) {
   return std::any_of(steps.begin(), steps.end(),
                      [&command](const Step& step) { return step.commands.front() == command; });
+}
+
+// Two ports may lack the same.
+void add_once(const Step& step, std::vector<Step>& steps) {
+  const bool is_known = std::any_of(steps.begin(), steps.end(),
+                                    [&step](const Step& other) { return other.what == step.what; });
+  if (!is_known) steps.push_back(step);
 }
 
 void need_memory(const Machine& machine, const Plan& plan, Diagnosis& out) {
@@ -43,9 +50,7 @@ void need_ports(const Machine& machine, const Plan& plan, Diagnosis& out) {
   for (const PlannedPort& port : plan.ports) {
     const std::vector<Step> steps = needs_of_device(machine, plan, port.device);
     out.ways.push_back({port.name + ": " + port.device, steps.empty() ? "" : steps.front().what});
-    for (const Step& step : steps) {
-      if (!is_in(out.needed, step.commands.front())) out.needed.push_back(step);
-    }
+    for (const Step& step : steps) add_once(step, out.needed);
   }
 }
 
@@ -76,7 +81,7 @@ void show_ways(const Machine& machine, const Plan& plan, Diagnosis& out) {
 }
 
 void advise_memory(const Machine& machine, const Plan& plan, Diagnosis& out) {
-  if (plan.hugepages_mb == 0 || is_in(out.needed, reserve_hugepages(machine, plan))) return;
+  if (plan.hugepages_mb == 0 || has_command(out.needed, reserve_hugepages(machine, plan))) return;
   if (machine.free_hugepages_mb >= plan.hugepages_mb) {
     out.in_order.push_back(fmt::format("{} MB of hugepages are free", machine.free_hugepages_mb));
     return;

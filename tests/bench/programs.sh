@@ -15,6 +15,7 @@ serve() {
   shift 2
   [ "$side" = kernel ] || space=$name-a
   [ "$side" != run ] || under=("${under_a[@]}")
+  : >"$results/server.log"
   (in_core "$space" "${cores:-0}" "${under[@]}" "$@") >"$results/server.log" 2>&1 &
   server_pid=$!
   for _ in $(seq 200); do

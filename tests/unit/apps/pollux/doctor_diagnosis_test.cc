@@ -115,6 +115,18 @@ TEST(DoctorDiagnosis, an_interface_that_the_kernel_needs) {
   EXPECT_TRUE(advises(diagnosis, "eth0 carries this machine's default route"));
 }
 
+TEST(DoctorDiagnosis, what_two_ports_lack_is_said_once) {
+  Machine machine = good_machine();
+  machine.process.has_net_admin = machine.process.has_net_raw = false;
+  machine.interfaces = {{"eth1", false, false}};
+  Plan plan = plan_with("net_tap0");
+  plan.ports.push_back({"port1", "net_af_xdp0,iface=eth1"});
+  const Diagnosis diagnosis = diagnose(machine, plan);
+  ASSERT_EQ(diagnosis.needed.size(), 2u);
+  EXPECT_EQ(diagnosis.needed[1].what, "this user has no CAP_NET_RAW");
+  EXPECT_EQ(diagnosis.ways[1].why_not, "this user has no CAP_NET_RAW");
+}
+
 TEST(DoctorDiagnosis, root_needs_no_sudo) {
   Machine machine = good_machine();
   machine.has_tun = false;
