@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -59,7 +60,9 @@ std::string copied(const std::string& path) {
     left -= n;
   }
   libc().close(from);
-  return "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(to);
+  char name[64];
+  std::snprintf(name, sizeof name, "/proc/%d/fd/%d", static_cast<int>(getpid()), to);
+  return name;
 }
 
 std::string library_path() {

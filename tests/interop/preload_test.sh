@@ -80,7 +80,7 @@ check "--tap instead of a file" tap_serves
 doctor() { inside "$space_a" "$@" "$tool" doctor --tap >"$work/doctor.log"; }
 says_taken() { ! doctor && grep -q "another process has the TAP device plx0" "$work/doctor.log"; }
 check "doctor: a stack has the TAP device" says_taken
-end_of "$pid"
+stop "$pid"
 check "doctor: nothing keeps a stack from starting" doctor
 says_right() {
   ! doctor setpriv --bounding-set -net_admin && grep -q "no CAP_NET_ADMIN" "$work/doctor.log"
