@@ -130,12 +130,13 @@ bool adopt(Set& set) {
   return true;
 }
 
-int wait_in_pollux(const SetWait& wait) {
-  const auto& [epfd, events, most, timeout_ms, timeout, mask, has_timespec] = wait;
-  if (has_timespec) {
-    return cancellable([&] { return engine().epoll_pwait2(epfd, events, most, timeout, mask); });
-  }
-  return cancellable([&] { return engine().epoll_pwait(epfd, events, most, timeout_ms, mask); });
+int wait_in_pollux(const SetWait& w) {
+  return cancellable([&w] {
+    if (!w.has_timespec) {
+      return engine().epoll_pwait(w.epfd, w.events, w.max_events, w.timeout_ms, w.mask);
+    }
+    return engine().epoll_pwait2(w.epfd, w.events, w.max_events, w.timeout, w.mask);
+  });
 }
 
 int wait_in_kernel(const SetWait& wait) {

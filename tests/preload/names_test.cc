@@ -262,8 +262,8 @@ TEST_P(NameTest, forking) {
   }
 }
 
-volatile sig_atomic_t handled = 0;
-void note(int) { handled = handled + 1; }
+volatile sig_atomic_t signals_seen = 0;
+void see_signal(int) { signals_seen = signals_seen + 1; }
 
 void expect_interrupted(int fd) {
   ualarm(10'000, 0);
@@ -272,25 +272,25 @@ void expect_interrupted(int fd) {
 }
 
 TEST_P(NameTest, handlers_that_interrupt) {
-  handled = 0;
+  signals_seen = 0;
   FOR_EACH(name, "sysv_signal", "__sysv_signal") {
-    EXPECT_NE(named<decltype(signal)>(name)(SIGALRM, note), SIG_ERR);
+    EXPECT_NE(named<decltype(signal)>(name)(SIGALRM, see_signal), SIG_ERR);
     expect_interrupted(pair.server);
   }
   EXPECT_EQ(named<int(int, int)>("siginterrupt")(SIGALRM, 1), 0);
   FOR_EACH(name, "signal", "bsd_signal", "ssignal") {
-    EXPECT_NE(named<decltype(signal)>(name)(SIGALRM, note), SIG_ERR);
+    EXPECT_NE(named<decltype(signal)>(name)(SIGALRM, see_signal), SIG_ERR);
     expect_interrupted(pair.server);
   }
   EXPECT_EQ(named<int(int, int)>("siginterrupt")(SIGALRM, 0), 0);
   FOR_EACH(name, "sigaction", "__sigaction") {
     struct sigaction action {};
-    action.sa_handler = note;
+    action.sa_handler = see_signal;
     using Sigaction = int(int, const struct sigaction*, struct sigaction*);
     EXPECT_EQ(named<Sigaction>(name)(SIGALRM, &action, nullptr), 0);
     expect_interrupted(pair.server);
   }
-  EXPECT_EQ(handled, 7);
+  EXPECT_EQ(signals_seen, 7);
   signal(SIGALRM, SIG_DFL);
 }
 
