@@ -38,7 +38,8 @@ LEFT = {
 # Interposed though they reach nothing: the end of a process or a thread, whose it is, what makes
 # descriptors.
 ALSO = """
-_exit _Exit pthread_cancel setuid setreuid setresuid eventfd timerfd_create memfd_create pipe pipe2 __pipe open open64
+_exit _Exit pthread_cancel setuid setreuid setresuid
+eventfd timerfd_create memfd_create pipe pipe2 __pipe open open64
 """.split()
 
 
