@@ -28,7 +28,7 @@ says "too few descriptors" 'too many open files|RLIMIT_NOFILE|ulimit' \
   ip netns exec "$space_a" bash -c "ulimit -n 8; exec '$echo_server' -c '$tap'"
 
 if start "$space_a" first.log listening "$echo_server" -c "$tap" --port 7; then
-  says "the TAP is in use by another process" 'in use|busy|exists' \
+  says "the TAP is in use by another process" 'belongs to process [0-9]+ \(echo\)' \
     ip netns exec "$space_a" "$echo_server" -c "$tap"
   check "and the first is unharmed" inside "$space_a" python3 "$peer" echo $stack_address 7 1000
   stop "$pid"

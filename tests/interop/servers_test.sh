@@ -50,7 +50,12 @@ socat_forks() {
   in_background "${run[@]}" socat TCP-LISTEN:9003,reuseaddr,fork EXEC:cat
   stack_is_up || return
   echo question | here_kernel socat -t 1 - "TCP:$stack_address:9003,retry=99,interval=0.1"
-  grep "this process was forked: its parent's sockets are the parent's" "$work/background.log"
+  for _ in $(seq 100); do
+    grep "this process was forked: its parent's sockets are the parent's" "$work/background.log" &&
+      return 0
+    sleep 0.05
+  done
+  return 1
 }
 tried "socat as a server" socat socat_serves
 tried "socat with fork, which says so" socat socat_forks
