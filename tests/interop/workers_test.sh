@@ -9,11 +9,11 @@ waits_for='belongs to process [0-9]* (.*) until that ends: waiting for it'
 
 has_nginx() { command -v nginx >/dev/null || { skip "$1" "no nginx"; return 1; }; }
 
-# nginx_starts CONFIG: as packaged: daemon, master, a worker for each of two cores, www-data. What
+# nginx_starts CONFIG WORKERS: as packaged: daemon, master, workers, www-data. What
 # is said on standard error is in the error log: nginx puts it there.
 nginx_starts() {
   cat >"$work/nginx.conf" <<CONF
-user www-data; pid $work/nginx.pid; error_log $work/nginx.err; worker_processes 2;
+user www-data; pid $work/nginx.pid; error_log $work/nginx.err; worker_processes $2;
 events { worker_connections 1024; }
 http {
   access_log off; sendfile on; keepalive_timeout 10;
@@ -47,12 +47,17 @@ owner() {
     head -1 | cut -d= -f2
 }
 
-# --- two workers, one device
-two_workers_one_device() {
-  nginx_starts tap.toml && is_served $stack_address || return
-  sleep 0.5
-  [ "$(pgrep -c -P "$(cat "$work/nginx.pid")")" = 2 ] &&
-    [ "$(grep -c "$waits_for" "$work/nginx.err")" = 1 ]
+# --- a worker for each core, one device
+workers_with_one_device() {
+  local count
+  count=$(getconf _NPROCESSORS_ONLN)
+  nginx_starts tap.toml auto && is_served $stack_address || return
+  for _ in $(seq 100); do
+    [ "$(grep -c "$waits_for" "$work/nginx.err")" -ge $((count - 1)) ] && break
+    sleep 0.05
+  done
+  [ "$(pgrep -c -P "$(cat "$work/nginx.pid")")" = "$count" ] &&
+    [ "$(grep -c "$waits_for" "$work/nginx.err")" = $((count - 1)) ]
 }
 workers_are_nobody() {
   local one
@@ -83,12 +88,12 @@ reload_waits_for_a_download() {
   is_served $stack_address && [ "$(owner plx0)" != "$before" ] &&
     echo "$((($(date +%s%N) - ended) / 1000000))" >"$work/gap"
 }
-if has_nginx "two workers"; then
-  check "two workers, one device: one serves, one waits and says so" two_workers_one_device
-  check "they are www-data's, and keep no capability" workers_are_nobody
-  check "a worker is killed: the other takes over" other_takes_over
-  check "a reload while a download goes on: it arrives, then the new worker serves" \
-    reload_waits_for_a_download
+if has_nginx "nginx's workers"; then
+  check "nginx: worker_processes auto: one serves, the others wait and say so" \
+    workers_with_one_device
+  check "nginx: its workers are www-data's, and keep no capability" workers_are_nobody
+  check "nginx: a worker is killed, another takes over" other_takes_over
+  check "nginx: a reload while a download goes on" reload_waits_for_a_download
   [ -e "$work/gap" ] &&
     echo "     from its end to the new worker's first answer: $(cat "$work/gap") ms"
   check "an orderly end" nginx_ends
@@ -104,7 +109,7 @@ workers_of() {
   done | sort | uniq -c
 }
 a_device_each() {
-  nginx_starts workers.toml && is_served 198.18.0.2 && is_served 198.18.1.2 || return
+  nginx_starts workers.toml 2 && is_served 198.18.0.2 && is_served 198.18.1.2 || return
   ip -n "$space_a" route add 198.18.100.1 nexthop via 198.18.0.2 nexthop via 198.18.1.2
   workers_of 40 | tee "$work/workers"
   [ "$(wc -l <"$work/workers")" = 2 ] &&
@@ -112,7 +117,7 @@ a_device_each() {
     ! grep -q waiting "$work/nginx.err"
 }
 if has_nginx "a device each"; then
-  check "two workers, a device each, 40 connections to one address" a_device_each
+  check "nginx: two workers, a device each" a_device_each
   check "their orderly end" nginx_ends
 fi
 
