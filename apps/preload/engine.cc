@@ -148,9 +148,9 @@ bool engine_runs() { return state.load(std::memory_order_acquire) == State::runn
 
 bool start_engine() {
   if (engine_runs()) return true;
+  const Inside inside;  // a handler might fork, for which the mutex is taken
   const std::lock_guard lock(start_mutex);
   if (state == State::never) {
-    const Inside inside;
     become(start());
     if (engine_waits()) begin_to_wait();
   }
