@@ -24,7 +24,7 @@ Engine calls;
 std::atomic<State> state{State::never};
 std::mutex start_mutex;
 bool is_copy_needed = false;  // DPDK starts once, and the copy in memory is the parent's
-int bell = -1;
+int device_bell = -1;
 thread_local int offered_number = -1;
 thread_local bool is_close_on_exec = false;
 
@@ -135,7 +135,7 @@ void* await_device(void*) {
 
 void begin_to_wait() {
   say(calls.error(), " until that ends: waiting for it");
-  bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  device_bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   pthread_t thread;
   if (pthread_create(&thread, nullptr, await_device, nullptr) == 0) pthread_detach(thread);
 }
@@ -160,7 +160,7 @@ bool start_engine() {
 }
 
 bool engine_waits() { return state.load(std::memory_order_acquire) == State::waiting; }
-int waiting_bell() { return bell; }
+int waiting_bell() { return device_bell; }
 
 void leave_stack() {
   if (!engine_runs()) return;

@@ -2,12 +2,16 @@
 #include "apps/preload/environment.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 #include <memory>
 
 namespace pollux::preload {
 namespace {
+
+std::atomic<bool> is_taken{false};
 
 std::string variable(const char* name) {
   const char* const value = secure_getenv(name);
@@ -34,7 +38,10 @@ const Environment& environment() {
                                                  .settings = lines_of(variable("POLLUX_SETTINGS")),
                                                  .rules = variable("POLLUX_RULES")})
            .release();
+  is_taken.store(true, std::memory_order_relaxed);
   return taken;
 }
+
+bool has_environment() { return is_taken.load(std::memory_order_relaxed) || environ; }
 
 }  // namespace pollux::preload

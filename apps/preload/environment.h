@@ -16,5 +16,7 @@ struct Environment {
 
 // Empty in a set-user-ID program.
 const Environment& environment();
+// Not before libc's own constructor: a sanitizer's runtime makes calls as early as that.
+bool has_environment();
 
 }  // namespace pollux::preload

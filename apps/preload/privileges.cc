@@ -18,15 +18,15 @@ namespace {
 
 constexpr std::uint32_t kKept = 1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW;  // both of the low word
 
-struct Sets {
+struct CapabilitySets {
   __user_cap_data_struct words[2];
 };
 
-bool get_capabilities(Sets& sets) {
+bool get_capabilities(CapabilitySets& sets) {
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   return libc().syscall(SYS_capget, &header, sets.words) == 0;
 }
-void set_capabilities(const Sets& sets) {
+void set_capabilities(const CapabilitySets& sets) {
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   libc().syscall(SYS_capset, &header, sets.words);
 }
@@ -35,7 +35,7 @@ std::atomic<bool> keeps_capabilities{false};
 
 // After the change of identity, which with PR_SET_KEEPCAPS has left all that was permitted.
 void keep_but_few() {
-  Sets sets{};
+  CapabilitySets sets{};
   if (!get_capabilities(sets)) return;
   sets = {{{.effective = 0, .permitted = sets.words[0].permitted & kKept, .inheritable = 0}, {}}};
   set_capabilities(sets);
@@ -62,14 +62,14 @@ int change_identity(Change change) {
 }  // namespace
 
 RaisedCapabilities::RaisedCapabilities() {
-  Sets sets{};
+  CapabilitySets sets{};
   if (!keeps_capabilities || !get_capabilities(sets)) return;
   sets.words[0].effective = sets.words[0].permitted & kKept;
   set_capabilities(sets);
 }
 
 RaisedCapabilities::~RaisedCapabilities() {
-  Sets sets{};
+  CapabilitySets sets{};
   if (!keeps_capabilities || !get_capabilities(sets)) return;
   sets.words[0].effective = 0;
   set_capabilities(sets);

@@ -98,7 +98,7 @@ bool read_address(const sockaddr* address, socklen_t length, Octets& octets) {
 
 }  // namespace
 
-bool has_rules() { return !rules().empty(); }
+bool has_rules() { return has_environment() && !rules().empty(); }
 
 bool is_stacks(Use use, const sockaddr* address, socklen_t length) {
   Octets octets;

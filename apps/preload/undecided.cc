@@ -130,11 +130,12 @@ bool replay(Note& note) {
   return true;
 }
 
-std::atomic<int> sleepers{0};
+std::atomic<int> undecided_sleepers{0};
 
 // Linux: udp_recvmsg() of a socket that nobody has bound yet waits; then somebody sends with it.
 void wake_sleepers(const Note& note) {
-  if (sleepers != 0 && note.type == SOCK_DGRAM) libc().shutdown(note.numbers.front(), SHUT_RD);
+  if (undecided_sleepers != 0 && note.type == SOCK_DGRAM)
+    libc().shutdown(note.numbers.front(), SHUT_RD);
 }
 
 // The stack runs. False: somebody was faster, or the stack has no room (errno).
@@ -430,10 +431,10 @@ Owner settled_owner(int fd) {
 }
 
 SleepUndecided::SleepUndecided(bool may_sleep) : may_sleep_(may_sleep) {
-  if (may_sleep_) ++sleepers;
+  if (may_sleep_) ++undecided_sleepers;
 }
 SleepUndecided::~SleepUndecided() {
-  if (may_sleep_) --sleepers;
+  if (may_sleep_) --undecided_sleepers;
 }
 
 void lock_notes() { notes().mutex.lock(); }

@@ -126,5 +126,13 @@ TEST_P(SignalTest, what_was_set_is_what_is_told) {
 
 ON_BOTH_SIDES(SignalTest);
 
+// A sanitizer's runtime calls before libc has its environment, where the rules are: they hold from
+// then on, as all of these tests show.
+int early_result = -1;
+void call_early() { early_result = sigaction(SIGUSR1, nullptr, nullptr); }
+[[gnu::section(".preinit_array"), gnu::used]] void (*const before_libc)() = call_early;
+
+TEST(Rules, are_read_when_they_can_be) { EXPECT_EQ(early_result, 0); }
+
 }  // namespace
 }  // namespace preload_test
