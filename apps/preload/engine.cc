@@ -25,6 +25,8 @@ std::atomic<State> state{State::never};
 std::mutex start_mutex;
 bool is_copy_needed = false;  // DPDK starts once, and the copy in memory is the parent's
 int device_bell = -1;
+bool is_library_open = false;
+int early_config = -1;
 thread_local int offered_number = -1;
 thread_local bool is_close_on_exec = false;
 
@@ -71,6 +73,7 @@ std::string library_path() {
 }
 
 const char* open_library() {
+  if (is_library_open) return nullptr;
   std::string path = library_path();
   Dl_info parents{};
   if (is_copy_needed && dladdr(reinterpret_cast<void*>(calls.init), &parents) != 0) {
@@ -83,7 +86,16 @@ const char* open_library() {
   if (!calls.name) return dlerror();
   PRELOAD_ENGINE_CALLS(PRELOAD_FIND)
 #undef PRELOAD_FIND
+  is_library_open = true;
   return nullptr;
+}
+
+// The folders on the way to the file may be closed to this user by now.
+std::string config_path() {
+  if (early_config < 0) return environment().config;
+  char name[32];
+  std::snprintf(name, sizeof name, "/proc/self/fd/%d", early_config);
+  return name;
 }
 
 int init() {
@@ -92,7 +104,7 @@ int init() {
   pointers.push_back("stack.threads=shared");  // which thread does what is the program's affair
   pointers.push_back(nullptr);
   const RaisedCapabilities raised;
-  return calls.init(environment().config.c_str(), pointers.data());
+  return calls.init(config_path().c_str(), pointers.data());
 }
 
 State start() {
@@ -159,6 +171,16 @@ bool start_engine() {
   return false;
 }
 
+void open_early() {
+  const Inside inside;
+  const std::lock_guard lock(start_mutex);
+  if (state != State::never) return;
+  static_cast<void>(open_library());  // why not is said when it is needed
+  const std::string& config = environment().config;
+  if (!config.empty() && early_config < 0)
+    early_config = open(config.c_str(), O_RDONLY | O_CLOEXEC);
+}
+
 bool engine_waits() { return state.load(std::memory_order_acquire) == State::waiting; }
 int waiting_bell() { return device_bell; }
 
@@ -174,6 +196,8 @@ void unlock_engine() { start_mutex.unlock(); }
 void lose_engine() {
   is_copy_needed = is_copy_needed || engine_runs() || state == State::failed;
   state = State::never;
+  is_library_open = false;
+  early_config = -1;  // closed, with all that is ours
 }
 
 OfferedNumber::OfferedNumber(int number) { offered_number = number; }

@@ -40,6 +40,8 @@ bool engine_runs();
 // for now, engine_waits(), and a thread starts the stack when that process ends.
 bool start_engine();
 bool engine_waits();
+// What starting reads, while it may still be read: before the process gives up being root.
+void open_early();
 // Readable once the waiting is over.
 int waiting_bell();
 // The process ends: what was sent is delivered, what is open closed.

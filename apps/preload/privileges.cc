@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "apps/preload/calls.h"
+#include "apps/preload/engine.h"
 #include "apps/preload/preload.h"
 #include "apps/preload/rules.h"
 
@@ -47,6 +48,7 @@ int change_identity(Change change) {
   const bool may_need =
       has_rules() && !is_inside() && geteuid() == 0 && prctl(PR_GET_KEEPCAPS, 0, 0, 0, 0) == 0;
   if (!may_need) return change();
+  open_early();
   prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
   const int result = change();
   const int error = errno;
