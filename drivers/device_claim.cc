@@ -9,8 +9,9 @@
 #include <cstddef>
 #include <cstring>
 #include <fstream>
-#include <string_view>
 #include <utility>
+
+#include "drivers/device_name.h"
 
 namespace pollux {
 namespace {
@@ -33,29 +34,14 @@ Address address_of(const std::string& name) {
   return made;
 }
 
-// The value of "iface=" among a device's arguments.
-std::string_view argument(std::string_view device, std::string_view key) {
-  for (std::size_t comma = device.find(','); comma != std::string_view::npos;
-       comma = device.find(',', comma + 1)) {
-    const std::string_view rest = device.substr(comma + 1);
-    if (rest.starts_with(key)) return rest.substr(0, rest.find(','));
-  }
-  return {};
-}
-
-bool is_bus_address(std::string_view device) {
-  return device.find(':') < device.find(',') && device.find('_') == std::string_view::npos;
-}
-
 }  // namespace
 
 std::string DeviceClaim::name_of(const std::string& device) {
-  if (is_bus_address(device)) return device.substr(0, device.find(','));
-  for (const char* key : {"iface=", "socket=", "path="}) {
-    const std::string_view found = argument(device, key);
-    if (found.empty()) continue;
+  if (is_pci_address(device)) return device.substr(0, device.find(','));
+  for (const char* key : {"iface", "socket", "path"}) {
+    const std::string value = device_argument(device, key);
     // The two ends of a memif are two devices.
-    return std::string(found) + std::string(argument(device, "role="));
+    if (!value.empty()) return key + ("=" + value) + device_argument(device, "role");
   }
   return {};
 }

@@ -31,11 +31,8 @@ Sleepers& sleepers() {
 // descriptor, and then the state of being inside that lets it.
 class Enrolment {
  public:
-  Enrolment(void* sleeper, std::optional<Inside>& until_it_is_closed)
-      : until_it_is_closed_(until_it_is_closed) {
-    const std::lock_guard lock(sleepers().mutex);
-    sleepers().all.push_back({pthread_self(), &is_cancelled, sleeper});
-  }
+  explicit Enrolment(std::optional<Inside>& until_it_is_closed)
+      : until_it_is_closed_(until_it_is_closed) {}
   Enrolment(const Enrolment&) = delete;
   Enrolment& operator=(const Enrolment&) = delete;
   ~Enrolment() {
@@ -43,6 +40,10 @@ class Enrolment {
     std::erase_if(sleepers().all,
                   [](const Enrolled& one) { return one.is_cancelled == &is_cancelled; });
     until_it_is_closed_.emplace();
+  }
+  void begin(void* sleeper) const {
+    const std::lock_guard lock(sleepers().mutex);
+    sleepers().all.push_back({pthread_self(), &is_cancelled, sleeper});
   }
 
  private:
@@ -64,13 +65,18 @@ void wake_for_cancel(pthread_t thread) {
 void enroll() {
   static thread_local std::optional<Inside> until_the_sleeper_is_closed;
   const Inside inside;
-  static thread_local const Enrolment enrolment(engine().sleeper(), until_the_sleeper_is_closed);
+  void* const sleeper = engine().sleeper();
+  static thread_local const Enrolment enrolment(until_the_sleeper_is_closed);
+  enrolment.begin(sleeper);
   is_enrolled = true;
 }
 
 void lock_sleepers() { sleepers().mutex.lock(); }
 void unlock_sleepers() { sleepers().mutex.unlock(); }
-void forget_sleepers() { sleepers().all.clear(); }
+void forget_sleepers() {
+  sleepers().all.clear();
+  is_enrolled = false;  // its next stack is another
+}
 
 }  // namespace pollux::preload
 

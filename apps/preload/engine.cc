@@ -25,7 +25,6 @@ std::atomic<State> state{State::never};
 std::mutex start_mutex;
 bool is_copy_needed = false;  // DPDK starts once, and the copy in memory is the parent's
 int device_bell = -1;
-bool is_library_open = false;
 int early_config = -1;
 thread_local int offered_number = -1;
 thread_local bool is_close_on_exec = false;
@@ -73,7 +72,7 @@ std::string library_path() {
 }
 
 const char* open_library() {
-  if (is_library_open) return nullptr;
+  if (calls.init && !is_copy_needed) return nullptr;
   std::string path = library_path();
   Dl_info parents{};
   if (is_copy_needed && dladdr(reinterpret_cast<void*>(calls.init), &parents) != 0) {
@@ -86,7 +85,6 @@ const char* open_library() {
   if (!calls.name) return dlerror();
   PRELOAD_ENGINE_CALLS(PRELOAD_FIND)
 #undef PRELOAD_FIND
-  is_library_open = true;
   return nullptr;
 }
 
@@ -149,7 +147,12 @@ void begin_to_wait() {
   say(calls.error(), " until that ends: waiting for it");
   device_bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   pthread_t thread;
-  if (pthread_create(&thread, nullptr, await_device, nullptr) == 0) pthread_detach(thread);
+  if (pthread_create(&thread, nullptr, await_device, nullptr) == 0) {
+    pthread_detach(thread);
+    return;
+  }
+  say("no thread can wait for it");
+  become(State::failed);
 }
 
 }  // namespace
@@ -196,7 +199,6 @@ void unlock_engine() { start_mutex.unlock(); }
 void lose_engine() {
   is_copy_needed = is_copy_needed || engine_runs() || state == State::failed;
   state = State::never;
-  is_library_open = false;
   early_config = -1;  // closed, with all that is ours
 }
 

@@ -54,12 +54,6 @@ class WithoutOwn {
   std::vector<std::pair<nfds_t, int>> hidden_;
 };
 
-bool is_in(const fd_set* set, int fd) {
-  constexpr int kBits = 8 * sizeof(unsigned long);
-  const auto* words = reinterpret_cast<const unsigned long*>(set);
-  return set && (words[fd / kBits] >> fd % kBits & 1) != 0;
-}
-
 struct Sets {
   const fd_set *read, *write, *except;
 };

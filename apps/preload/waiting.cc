@@ -31,8 +31,6 @@ timespec sum(const timespec& a, const timespec& b) {
   return result;
 }
 
-bool is_in(const fd_set* set, int fd) { return set && FD_ISSET(fd, set); }
-
 struct Asked {
   fd_set *read, *write, *except;
 };

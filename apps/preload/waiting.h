@@ -28,4 +28,11 @@ int select_while_waiting(int n, fd_set* read, fd_set* write, fd_set* except, tim
 int pselect_while_waiting(int n, fd_set* read, fd_set* write, fd_set* except,
                           const timespec* timeout, const sigset_t* mask);
 
+// FD_ISSET, also beyond FD_SETSIZE.
+inline bool is_in(const fd_set* set, int fd) {
+  constexpr int kBits = 8 * sizeof(unsigned long);
+  const auto* words = reinterpret_cast<const unsigned long*>(set);
+  return set && (words[fd / kBits] >> fd % kBits & 1) != 0;
+}
+
 }  // namespace pollux::preload

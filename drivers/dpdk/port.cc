@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "drivers/device_name.h"
 #include "drivers/dpdk/eal_log.h"
 #include "drivers/dpdk/guest.h"
 #include "drivers/dpdk/memif_queue.h"

@@ -4,11 +4,10 @@
 #include <linux/capability.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 
+#include "drivers/device_name.h"
 #include "drivers/dpdk/eal_log.h"
 #include "drivers/dpdk/guest.h"
 
@@ -78,16 +77,6 @@ Cause cause_of(const PortFailure& failure, const std::string& log) {
 }
 
 }  // namespace
-
-bool is_pci_address(const std::string& device) {
-  if (device.empty() || device.find('_') != std::string::npos) return false;
-  const auto dots = std::count(device.begin(), device.end(), '.');
-  const auto colons = std::count(device.begin(), device.end(), ':');
-  const bool plain = std::all_of(device.begin(), device.end(), [](unsigned char c) {
-    return std::isxdigit(c) != 0 || c == ':' || c == '.';
-  });
-  return plain && dots == 1 && (colons == 1 || colons == 2);
-}
 
 DriverError explain_port_error(const PortFailure& failure) {
   const std::string log = last_eal_log();

@@ -17,7 +17,4 @@ struct PortFailure {
 // Reads the log since clear_eal_log() and what the process may do.
 DriverError explain_port_error(const PortFailure& failure);
 
-// 0000:03:00.0 or 03:00.0
-bool is_pci_address(const std::string& device);
-
 }  // namespace pollux

@@ -9,26 +9,19 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstring>
-#include <string_view>
+
+#include "drivers/device_name.h"
 
 namespace pollux {
 namespace {
 
-constexpr std::string_view kKey = "iface=";
 constexpr int kMostNames = 256;
 
 }  // namespace
 
 std::string tap_interface(const std::string& arguments) {
-  std::string_view rest = arguments;
-  while (!rest.empty()) {
-    const std::string_view argument = rest.substr(0, rest.find(','));
-    if (argument.substr(0, kKey.size()) == kKey) return std::string(argument.substr(kKey.size()));
-    rest.remove_prefix(std::min(rest.size(), argument.size() + 1));
-  }
-  return {};
+  return device_argument("," + arguments, "iface");
 }
 
 std::string with_tap_interface(const std::string& arguments) {
@@ -37,7 +30,7 @@ std::string with_tap_interface(const std::string& arguments) {
   while (number < kMostNames && if_nametoindex(("dtap" + std::to_string(number)).c_str()) != 0) {
     ++number;
   }
-  const std::string name = std::string(kKey) + "dtap" + std::to_string(number);
+  const std::string name = "iface=dtap" + std::to_string(number);
   return arguments.empty() ? name : name + "," + arguments;
 }
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "drivers/device_name.h"
 #include "drivers/impair.h"
 #include "drivers/kernel_interface.h"
 #include "drivers/pcap_tap.h"
@@ -40,11 +41,6 @@ void fill_randomly(T& value) {
     const ssize_t n = getrandom(octets + done, sizeof(T) - done, 0);
     if (n > 0) done += static_cast<std::size_t>(n);
   }
-}
-
-bool is_pci_address(const std::string& device) {
-  return device.size() >= 7 && device.find(':') != std::string::npos &&
-         device.find_first_not_of("0123456789abcdefABCDEF:.") == std::string::npos;
 }
 
 EalOptions eal_options(const Config& config) {

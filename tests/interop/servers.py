@@ -8,12 +8,8 @@ import os
 import socketserver
 import sys
 
-
-async def echo(reader, writer):
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../preload"))
+from asyncio_echo import ask, echo  # noqa: E402
 
 
 async def serve_streams(port):
@@ -30,21 +26,6 @@ class Echo(socketserver.BaseRequestHandler):
 class Threads(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
-
-
-async def ask(address, port):
-    reader, writer = await asyncio.open_connection(address, port)
-    message = os.urandom(300_000)
-
-    async def send():
-        writer.write(message)
-        await writer.drain()
-        writer.write_eof()
-    sending = asyncio.create_task(send())
-    assert await reader.read() == message
-    await sending
-    writer.close()
-    await writer.wait_closed()
 
 
 async def ask_at_once(address, port, count):

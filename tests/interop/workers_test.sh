@@ -1,13 +1,18 @@
 #!/usr/bin/env bash
 # workers_test.sh - processes that want the same device, and a device for each of several workers.
 source "$(dirname "$0")/lib.sh" "$@"
-space a
-head -c 40000000 /dev/urandom >"$work/big"
-echo hello >"$work/page"
-chmod 644 "$work/big" "$work/page"
+source "$here/preload.sh"
 waits_for='belongs to process [0-9]* (.*) until that ends: waiting for it'
 
-has_nginx() { command -v nginx >/dev/null || { skip "$1" "no nginx"; return 1; }; }
+# What nginx is run from is below a folder that only root can enter: its workers cannot, once they
+# are www-data's.
+closed=$work/closed
+mkdir -m 700 "$closed"
+mkdir -p "$closed"/{apps/pollux,apps/preload,stack/api,config}
+cp "$tool" "$closed/apps/pollux/"
+cp "$build/apps/preload/libpollux-preload.so" "$closed/apps/preload/"
+cp "$build/stack/api/libpollux.so.0" "$closed/stack/api/"
+cp "$root"/config/*.toml "$closed/config/"
 
 # nginx_starts CONFIG WORKERS: as packaged: daemon, master, workers, www-data. What
 # is said on standard error is in the error log: nginx puts it there.
@@ -21,7 +26,8 @@ http {
 }
 CONF
   rm -f "$work/nginx.err"
-  inside "$space_a" "$tool" run -c "$root/config/$1" -- nginx -c "$work/nginx.conf"
+  here_kernel "$closed/apps/pollux/pollux" run -c "$closed/config/$1" -- \
+    nginx -c "$work/nginx.conf"
 }
 nginx_ends() {
   local master
@@ -33,10 +39,9 @@ nginx_ends() {
   done
   return 1
 }
-fetch() { inside "$space_a" curl -sS --max-time "${3:-5}" "http://$1/$2"; }
 is_served() {
   for _ in $(seq 100); do
-    [ "$(fetch "$1" page 1 2>/dev/null)" = hello ] && return 0
+    [ "$(here_kernel curl -s --max-time 1 "http://$1/page")" = hello ] && return 0
     sleep 0.05
   done
   return 1
@@ -76,7 +81,7 @@ other_takes_over() {
 reload_waits_for_a_download() {
   local before
   before=$(owner plx0)
-  inside "$space_a" curl -sS --limit-rate 20M "http://$stack_address/big" >"$work/download" &
+  here_kernel curl -sS --limit-rate 10M "http://$stack_address/big" >"$work/download" &
   local download=$!
   sleep 0.5
   kill -HUP "$(cat "$work/nginx.pid")"
@@ -88,7 +93,7 @@ reload_waits_for_a_download() {
   is_served $stack_address && [ "$(owner plx0)" != "$before" ] &&
     echo "$((($(date +%s%N) - ended) / 1000000))" >"$work/gap"
 }
-if has_nginx "nginx's workers"; then
+if has nginx "nginx's workers"; then
   check "nginx: worker_processes auto: one serves, the others wait and say so" \
     workers_with_one_device
   check "nginx: its workers are www-data's, and keep no capability" workers_are_nobody
@@ -104,7 +109,7 @@ ip netns exec "$space_a" sysctl -qw net.ipv4.fib_multipath_hash_policy=1
 workers_of() {
   local one
   for one in $(seq "$1"); do
-    inside "$space_a" curl -sS -o /dev/null -D - "http://198.18.100.1/page" |
+    here_kernel curl -sS -o /dev/null -D - "http://198.18.100.1/page" |
       sed -n 's/^X-Worker: //p'
   done | sort | uniq -c
 }
@@ -116,13 +121,12 @@ a_device_each() {
     [ "$(awk '{n += $1} END {print n}' "$work/workers")" = 40 ] &&
     ! grep -q waiting "$work/nginx.err"
 }
-if has_nginx "a device each"; then
+if has nginx "a device each"; then
   check "nginx: two workers, a device each" a_device_each
   check "their orderly end" nginx_ends
 fi
 
 # --- any two programs
-run=("$tool" run -c "$root/config/tap.toml" --)
 # $holder has it until it is stopped. (Nothing is claimed before the wire is needed: accept
 # needs it.)
 python_holds_the_device() {
@@ -153,7 +157,7 @@ a_blocking_connect_waits() {
 }
 a_non_blocking_connect_does_not() {
   python_holds_the_device || return
-  inside "$space_a" "${run[@]}" python3 -c "
+  here_kernel "${run[@]}" python3 -c "
 import errno, socket
 s = socket.socket()
 s.setblocking(False)

@@ -11,9 +11,9 @@ async def echo(reader, writer):
     writer.close()
 
 
-async def client(port):
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    message = os.urandom(200_000)
+async def ask(address, port):
+    reader, writer = await asyncio.open_connection(address, port)
+    message = os.urandom(300_000)
 
     async def send():
         writer.write(message)
@@ -36,10 +36,12 @@ async def child():
 async def main():
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    await asyncio.gather(child(), *[client(port) for _ in range(20)])
+    await asyncio.gather(child(), *[ask("127.0.0.1", port) for _ in range(20)])
     await asyncio.sleep(0.01)
     server.close()
     await server.wait_closed()
 
-asyncio.run(main())
-print("1 passed, 0 failed, 0 skipped")
+
+if __name__ == "__main__":
+    asyncio.run(main())
+    print("1 passed, 0 failed, 0 skipped")

@@ -5,10 +5,12 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include <atomic>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "tests/preload/pairs.h"
@@ -426,6 +428,28 @@ TEST_P(CancelTest, threads_leave_no_descriptors_behind) {
     EXPECT_EQ(result_of(started(make_call, &other)), nullptr);
   }
   EXPECT_LT(open_descriptors(), before + 4) << "of 8 threads";
+}
+
+void leave_well(void*) { _exit(0); }
+
+// The thread that forked has slept in its parent's stack; in the child it sleeps in another.
+TEST_P(CancelTest, the_thread_that_forked_in_its_child) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const Pair own = connected(GetParam());
+    const pthread_t sleeper = pthread_self();
+    std::thread([sleeper] {
+      usleep(20'000);
+      pthread_cancel(sleeper);
+    }).detach();
+    pthread_cleanup_push(leave_well, nullptr);
+    read(own.server, octets, 1);
+    pthread_cleanup_pop(0);
+    _exit(1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Sides, CancelTest, testing::Values(Side::kernel, Side::stack),

@@ -52,14 +52,5 @@ TEST(PortError, symptoms_have_causes_and_remedies) {
   }
 }
 
-TEST(PortError, pci_addresses_are_told_from_names) {
-  EXPECT_TRUE(is_pci_address("0000:03:00.0"));
-  EXPECT_TRUE(is_pci_address("af:1f.7"));
-  EXPECT_FALSE(is_pci_address("net_tap0"));
-  EXPECT_FALSE(is_pci_address("virtio_user0"));
-  EXPECT_FALSE(is_pci_address(""));
-  EXPECT_FALSE(is_pci_address("03.0"));
-}
-
 }  // namespace
 }  // namespace pollux
