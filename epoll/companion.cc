@@ -62,7 +62,10 @@ Result<void> EventPoll::join_companions(EpItem& item) {
     RETURN_IF_ERROR(outer.open_companion());
   }
   epoll_event event = names(item.file(), EPOLLIN);
-  if (outer.is_adopted_) event = {.events = EPOLLIN | std::uint32_t{EPOLLET}, .data = hint()};
+  if (outer.is_adopted_) {
+    event = {.events = EPOLLIN | std::uint32_t{EPOLLET}, .data = hint()};
+    outer.count_kernel_files(1);
+  }
   return register_at(outer.companion_fd(), fd, event);
 }
 

@@ -88,6 +88,9 @@ class EventPoll final : public File {
   // the kernel's descriptors are registered there by whoever made it, with the kernel's semantics,
   // and wait() delivers both halves' events, each first in turn. Once, before anybody waits.
   void adopt(int kernel_epoll);
+  // So many registrations more, or fewer, are in the kernel's half. While there are none, waits ask
+  // it only now and then, for those that nobody told of (another process's, of a set passed on).
+  void count_kernel_files(int change) { kernel_files_ += change; }
   // The data of events of that half that are none of the program's: something changed, look again.
   static epoll_data_t hint();
 
@@ -187,6 +190,7 @@ class EventPoll final : public File {
 
   // The kernel's half (kernel_half.cc).
   bool is_kernel_half_ready() const;
+  bool is_kernel_half_due();
   int take_kernel_events(std::span<epoll_event> out);
   void wake_inner_sets();
 
@@ -211,6 +215,8 @@ class EventPoll final : public File {
   std::atomic<int> companion_{-1};
   bool is_adopted_ = false;  // the companion is the program's own: its events are to be delivered
   std::atomic<bool> is_kernels_turn_{false};
+  std::atomic<int> kernel_files_{0};  // registered in the adopted half, as far as is known
+  std::atomic<unsigned> waits_unasked_{0};
 
   // What the running check has found out, with the nesting mutex.
   std::uint64_t below_check_ = 0, leaves_check_ = 0, paths_check_ = 0;

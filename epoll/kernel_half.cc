@@ -37,6 +37,16 @@ bool EventPoll::is_kernel_half_ready() const {
   return half.revents != 0;
 }
 
+// Asking costs a wait 0.4 us: of a round trip of 3 us, or of 60 answers in one wait.
+bool EventPoll::is_kernel_half_due() {
+  constexpr unsigned kWaitsPerQuestion = 32;
+  if (!is_adopted_) return false;
+  if (kernel_files_.load(std::memory_order_relaxed) > 0) return true;
+  const unsigned waits = waits_unasked_.load(std::memory_order_relaxed) + 1;
+  waits_unasked_.store(waits, std::memory_order_relaxed);
+  return waits % kWaitsPerQuestion == 0;
+}
+
 // How many events of the program's; hints are used up. Called with nothing locked.
 int EventPoll::take_kernel_events(std::span<epoll_event> out) {
   if (out.empty() || !out.data()) return 0;
@@ -50,6 +60,7 @@ int EventPoll::take_kernel_events(std::span<epoll_event> out) {
       out[static_cast<std::size_t>(kept++)] = event;
     }
   }
+  if (kept > 0 && kernel_files_.load(std::memory_order_relaxed) <= 0) kernel_files_ = 1;
   return kept;
 }
 

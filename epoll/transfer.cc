@@ -201,7 +201,8 @@ class SetWait final : public Waitable {
   NapiSet napis() const override { return set_.napis(); }
   void ask_kernel() override {
     set_.ask_kernel();
-    may_ask_kernel_half_ = set_.is_adopted_;
+    const bool was_ready = std::exchange(companion_.revents, short{0}) != 0;
+    may_ask_kernel_half_ = set_.is_kernel_half_due() || (was_ready && set_.is_adopted_);
   }
   Result<int> look() override {
     if (std::exchange(may_ask_kernel_half_, false)) return look_at_both();

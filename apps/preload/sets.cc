@@ -29,6 +29,7 @@ struct Outer {
 struct Set {
   std::vector<int> numbers;
   std::vector<Outer> outers;  // the sets it is in, while it has but the kernel's half
+  int kernel_files = 0;       // registered in the kernel's half; at most, for a close takes one out
 };
 struct Sets {
   std::mutex mutex;
@@ -63,6 +64,17 @@ int bell() {
     sets().bell = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
   }
   return sets().bell;
+}
+
+// The mutex is held.
+int control_kernels_locked(int epfd, int operation, int fd, epoll_event* event) {
+  const int result = libc().epoll_ctl(epfd, operation, fd, event);
+  Set* const set = set_of(epfd);
+  if (result != 0 || !set || operation == EPOLL_CTL_MOD) return result;
+  const int change = operation == EPOLL_CTL_ADD ? 1 : -1;
+  set->kernel_files += change;
+  if (owner_of(epfd) == Owner::set) engine().count_kernel_files(epfd, change);
+  return result;
 }
 
 void hang_bell(int epfd, int operation) {
@@ -102,7 +114,7 @@ bool have_both_halves(int epfd) {
 void move_into_outers(Set& set) {
   for (Outer outer : set.outers) {
     const int fd = set.numbers.front();
-    libc().epoll_ctl(outer.epfd, EPOLL_CTL_DEL, fd, &outer.event);
+    control_kernels_locked(outer.epfd, EPOLL_CTL_DEL, fd, &outer.event);
     if (have_both_halves(outer.epfd))
       engine().epoll_ctl(outer.epfd, EPOLL_CTL_ADD, fd, &outer.event);
   }
@@ -122,6 +134,7 @@ bool adopt(Set& set) {
     const OfferedNumber offered(number);
     engine().fcntl(fd, F_DUPFD, 0);
   }
+  engine().count_kernel_files(fd, set.kernel_files);
   hint = engine().epoll_hint();
   for (const int number : set.numbers) set_owner(number, Owner::set);
   if (has_sleepers(set)) hang_bell(fd, EPOLL_CTL_ADD);
@@ -183,7 +196,7 @@ bool wait_until_adopted(const SetWait& wait, int& result) {
 void note_set(int fd) {
   if (fd < 0 || fd >= kNumbers) return;
   const std::lock_guard lock(sets().mutex);
-  sets().all.push_back({.numbers = {fd}, .outers = {}});
+  sets().all.push_back({.numbers = {fd}, .outers = {}, .kernel_files = 0});
   set_owner(fd, Owner::kernel_set);
 }
 
@@ -215,9 +228,14 @@ int control_stacks(int epfd, int operation, int fd, epoll_event* event) {
   return engine().epoll_ctl(epfd, operation, fd, event);
 }
 
+int control_kernels(int epfd, int operation, int fd, epoll_event* event) {
+  const std::lock_guard lock(sets().mutex);
+  return control_kernels_locked(epfd, operation, fd, event);
+}
+
 int control_kernel_set(int epfd, int operation, int fd, epoll_event* event) {
   const std::lock_guard lock(sets().mutex);
-  const int result = libc().epoll_ctl(epfd, operation, fd, event);
+  const int result = control_kernels_locked(epfd, operation, fd, event);
   Set* const set = set_of(fd);
   if (result != 0 || !set) return result;
   std::erase_if(set->outers, [epfd](const Outer& outer) { return outer.epfd == epfd; });

@@ -15,6 +15,8 @@ void note_set_close(int fd);  // and what it was is the kernel's
 // epoll_ctl for a descriptor that is the stack's, or for a set with two halves; gives `epfd` its
 // other half first.
 int control_stacks(int epfd, int operation, int fd, epoll_event* event);
+// epoll_ctl for a descriptor of the kernel's.
+int control_kernels(int epfd, int operation, int fd, epoll_event* event);
 // epoll_ctl for a set that has but the kernel's half.
 int control_kernel_set(int epfd, int operation, int fd, epoll_event* event);
 

@@ -76,7 +76,7 @@ sockaddr* address_in(std::vector<char>& bytes) { return reinterpret_cast<sockadd
 // From the kernel's half of the sets, or back to it.
 void control_watches(const Note& note, int operation) {
   for (Watch watch : note.watches) {
-    libc().epoll_ctl(watch.epfd, operation, watch.number, &watch.event);
+    control_kernels(watch.epfd, operation, watch.number, &watch.event);
   }
 }
 
@@ -274,7 +274,7 @@ int control_note(int epfd, int operation, int fd, epoll_event* event) {
     if (error != 0) errno = error;
     if (error != 0) result = -1;
   } else {
-    result = libc().epoll_ctl(epfd, operation, fd, event);
+    result = control_kernels(epfd, operation, fd, event);
   }
   if (result != 0 || !note) return result;
   std::erase_if(note->watches, is_it);

@@ -144,13 +144,14 @@ INTERPOSED int epoll_create1(int flags) noexcept {
 INTERPOSED int epoll_ctl(int epfd, int operation, int fd, epoll_event* event) noexcept {
   epfd = as_shown(epfd);
   fd = as_shown(fd);
-  const Owner owner = is_inside() ? Owner::kernel : settled_owner(fd);
+  if (is_inside()) return libc().epoll_ctl(epfd, operation, fd, event);
+  const Owner owner = settled_owner(fd);
   if (owner == Owner::stack || owner == Owner::set)
     return control_stacks(epfd, operation, fd, event);
   if (owner == Owner::kernel_set) return control_kernel_set(epfd, operation, fd, event);
   if (owner == Owner::lost) return turn_of(fd), -1;
   if (is_note(owner)) return control_note(epfd, operation, fd, event);
-  return libc().epoll_ctl(epfd, operation, fd, event);
+  return control_kernels(epfd, operation, fd, event);
 }
 
 INTERPOSED int epoll_wait(int epfd, epoll_event* events, int most, int timeout) {

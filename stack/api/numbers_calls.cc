@@ -20,6 +20,15 @@ Result<void> adopt(int number, int kernel_epoll) {
   return installed;
 }
 
+Result<void> count_kernel_files(int number, int change) {
+  Host* host = pollux::host();
+  const FileRef set = host ? host->fds().get(number) : FileRef();
+  if (!set) return Errno::bad_descriptor;
+  if (set->type() != FileType::eventpoll) return Errno::invalid;
+  static_cast<EventPoll&>(*set).count_kernel_files(change);
+  return {};
+}
+
 }  // namespace
 }  // namespace pollux
 
@@ -33,6 +42,10 @@ int plx_forget(int fd) {
 }
 
 int plx_adopt_epoll(int number, int kernel_epoll) { return to_return(adopt(number, kernel_epoll)); }
+
+int plx_count_kernel_files(int number, int change) {
+  return to_return(count_kernel_files(number, change));
+}
 
 uint64_t plx_epoll_hint(void) { return EventPoll::hint().u64; }
 

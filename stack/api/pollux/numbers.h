@@ -31,6 +31,9 @@ PLX_API int plx_forget(int fd);
  * plx_epoll_wait then delivers the events of both. `kernel_epoll`: a duplicate of that descriptor,
  * which now belongs to the set. ENFILE: too many sets. */
 PLX_API int plx_adopt_epoll(int number, int kernel_epoll);
+/* In the kernel's half of that set there are `change` registrations more (below 0: fewer). Where
+ * there are none, waits do not ask it each time. EBADF, EINVAL: no such set. */
+PLX_API int plx_count_kernel_files(int number, int change);
 /* The data of events of adopted sets that the program must not see. */
 PLX_API uint64_t plx_epoll_hint(void);
 /* Where the calling thread sleeps, as long as it lives; a wake ends the sleep, not the call. */

@@ -39,13 +39,17 @@ class Half {
 class KernelHalfTest : public EpollTest {
  protected:
   KernelHalfTest() { set.adopt(half.duplicate()); }
+  void add_to_half(char letter, std::uint32_t events) {
+    half.add(letter, events);
+    set.count_kernel_files(1);
+  }
   EventPoll& set = new_set();
   Half half;
 };
 
 TEST_F(KernelHalfTest, both_halves_are_delivered) {
   FakeFile file(kIn);
-  half.add('K', EPOLLIN);
+  add_to_half('K', EPOLLIN);
   ASSERT_EQ(add(set, file, 'F', EPOLLIN), 0);
   EXPECT_EQ(letters(set), "F");
   half.write();
@@ -57,7 +61,7 @@ TEST_F(KernelHalfTest, both_halves_are_delivered) {
 
 TEST_F(KernelHalfTest, neither_starves_the_other_in_a_small_array) {
   FakeFile file(kIn);
-  half.add('K', EPOLLIN);
+  add_to_half('K', EPOLLIN);
   half.write();
   ASSERT_EQ(add(set, file, 'F', EPOLLIN), 0);
   const std::string two = letters(set, 1) + letters(set, 1);
@@ -65,7 +69,7 @@ TEST_F(KernelHalfTest, neither_starves_the_other_in_a_small_array) {
 }
 
 TEST_F(KernelHalfTest, the_kernels_edge_and_one_shot_are_the_kernels) {
-  half.add('K', std::uint32_t{EPOLLIN} | EPOLLET | EPOLLONESHOT);
+  add_to_half('K', std::uint32_t{EPOLLIN} | EPOLLET | EPOLLONESHOT);
   half.write();
   EXPECT_EQ(letters(set), "K");
   half.write();
@@ -73,7 +77,7 @@ TEST_F(KernelHalfTest, the_kernels_edge_and_one_shot_are_the_kernels) {
 }
 
 TEST_F(KernelHalfTest, a_sleep_is_ended_by_the_kernels_half) {
-  half.add('K', EPOLLIN);
+  add_to_half('K', EPOLLIN);
   context.at(Duration::ms(3), [this] {
     half.write();
     context.end_sleep(SleepEnd::kernel);
@@ -82,8 +86,35 @@ TEST_F(KernelHalfTest, a_sleep_is_ended_by_the_kernels_half) {
   ASSERT_EQ(context.last_sleep.kernel.size(), 1u);
 }
 
-TEST_F(KernelHalfTest, hints_are_dropped) {
+// Another process may have registered them, whose set it is too.
+TEST_F(KernelHalfTest, those_that_nobody_told_of_are_found_within_32_waits_and_then_at_once) {
   half.add('K', EPOLLIN);
+  half.write();
+  int waits = 1;
+  while (letters(set) != "K" && waits < 100) ++waits;
+  EXPECT_EQ(waits, 32);
+  EXPECT_EQ(letters(set), "K");
+}
+
+TEST_F(KernelHalfTest, those_that_nobody_told_of_end_a_sleep) {
+  half.add('K', EPOLLIN);
+  context.at(Duration::ms(3), [this] {
+    half.write();
+    context.end_sleep(SleepEnd::kernel);
+  });
+  EXPECT_EQ(letters(set, 64, Duration::ms(50)), "K");
+}
+
+TEST_F(KernelHalfTest, with_nothing_registered_any_more_it_is_not_asked) {
+  add_to_half('K', EPOLLIN);
+  half.write();
+  EXPECT_EQ(letters(set), "K");
+  set.count_kernel_files(-1);
+  EXPECT_EQ(letters(set), "");
+}
+
+TEST_F(KernelHalfTest, hints_are_dropped) {
+  add_to_half('K', EPOLLIN);
   Half other;
   epoll_event hint{.events = EPOLLIN, .data = EventPoll::hint()};
   const int inner = other.duplicate(), outer = set.companion_fd();
@@ -100,7 +131,7 @@ TEST_F(KernelHalfTest, an_outer_set_hears_the_inner_ones_kernel_half) {
   EventPoll& outer = new_set();
   Half outers;
   outer.adopt(outers.duplicate());
-  half.add('K', EPOLLIN);
+  add_to_half('K', EPOLLIN);
   ASSERT_EQ(add(outer, set, 'I', EPOLLIN), 0);
   EXPECT_EQ(letters(outer), "");
   half.write();
@@ -114,7 +145,7 @@ TEST_F(KernelHalfTest, an_outer_edge_comes_once) {
   EventPoll& outer = new_set();
   Half outers;
   outer.adopt(outers.duplicate());
-  half.add('K', EPOLLIN);
+  add_to_half('K', EPOLLIN);
   ASSERT_EQ(add(outer, set, 'I', std::uint32_t{EPOLLIN} | EPOLLET), 0);
   half.write();
   EXPECT_EQ(letters(outer), "I");
@@ -123,7 +154,7 @@ TEST_F(KernelHalfTest, an_outer_edge_comes_once) {
 
 TEST_F(KernelHalfTest, polled_it_is_readable_for_either_half) {
   FakeFile file;
-  half.add('K', EPOLLIN);
+  add_to_half('K', EPOLLIN);
   ASSERT_EQ(add(set, file, 'F', EPOLLIN), 0);
   EXPECT_FALSE(set.poll());
   half.write();
