@@ -59,12 +59,15 @@ void Sleeper::wake() {
 
 bool Sleeper::prepare_to_sleep() {
   std::uint32_t expected = kAwake;
-  return state_.compare_exchange_strong(expected, kAsleep, std::memory_order_acq_rel,
-                                        std::memory_order_acquire);
+  const bool sleeps = state_.compare_exchange_strong(expected, kAsleep, std::memory_order_acq_rel,
+                                                     std::memory_order_acquire);
+  if (sleeps) awake_.fetch_sub(1, std::memory_order_relaxed);
+  return sleeps;
 }
 
 // A waker may still be between its exchange and its write: then the next sleep ends at once, once.
 void Sleeper::finish_sleep() {
+  awake_.fetch_add(1, std::memory_order_relaxed);
   std::uint32_t expected = kAsleep;
   state_.compare_exchange_strong(expected, kAwake, std::memory_order_acq_rel,
                                  std::memory_order_acquire);

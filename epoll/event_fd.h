@@ -28,13 +28,23 @@ class EventFd {
 // thread that is awake costs no system call.
 class Sleeper {
  public:
+  Sleeper() { ++awake_; }
+  Sleeper(const Sleeper&) = delete;
+  Sleeper& operator=(const Sleeper&) = delete;
+  ~Sleeper() { --awake_; }
+
   // The calling thread's own.
   static Sleeper& of_this_thread();
+  // Threads that have one and do not sleep, whatever else they do. Approximate.
+  static int awake() { return awake_.load(std::memory_order_relaxed); }
 
   void reset() { state_.store(kAwake, std::memory_order_relaxed); }
   bool is_woken() const { return state_.load(std::memory_order_acquire) == kWoken; }
   // Any thread, any lock held.
   void wake();
+  // Ends a sleep, or the next one, at once, without being a wake: something about how it sleeps has
+  // changed.
+  void nudge() { event_fd_.signal(); }
   // True: go to sleep on fd() (wake() will write it). False: woken already, do not sleep.
   bool prepare_to_sleep();
   // After the sleep: drains fd().
@@ -45,6 +55,7 @@ class Sleeper {
 
  private:
   enum : std::uint32_t { kAwake, kAsleep, kWoken };
+  static inline std::atomic<int> awake_{0};
   std::atomic<std::uint32_t> state_{kAwake};
   EventFd event_fd_;
   std::vector<pollfd> asked_;

@@ -3,6 +3,7 @@
 #include "epoll/waiting.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include <array>
 #include <atomic>
@@ -77,6 +78,10 @@ Result<int> spin(Waitable& waitable, Instant deadline, PollContext& context) {
   const unsigned budget = params.busy_poll_budget ? params.busy_poll_budget : kBusyPollBudget;
   Instant now = context.now();
   const Instant end = now + Duration::us(params.busy_poll_usecs);
+  // Linux's spin ends when another task wants the core; a process cannot see that, only let it have
+  // it. Four threads of a server on one core, 256 connections: 0.91 of one thread's rate, without
+  // 0.67.
+  if (params.busy_poll_usecs != 0 && Sleeper::awake() > 1) sched_yield();
   for (unsigned polls = 1; now < earlier(end, deadline); ++polls) {
     if (polls % kPollsPerQuestion == 0) waitable.ask_kernel();
     now = context.poll(waitable.napis(), budget);

@@ -24,10 +24,25 @@ void Entry::lock_slowly() {
     if (word_.load(std::memory_order_relaxed) == kFree && try_lock()) return;
     _mm_pause();
   }
-  while (word_.exchange(kWaited, std::memory_order_acquire) != kFree) {
-    futex(word_, FUTEX_WAIT_PRIVATE, kWaited);
-  }
+  ++sleepers_;
+  while (!lock_or_announce()) futex(word_, FUTEX_WAIT_PRIVATE, kWaited);
+  --sleepers_;
   handing_over_.store(false, std::memory_order_relaxed);
+}
+
+// Who finds it free and is the only one at the door leaves without a call of the kernel's: whoever
+// comes to the door later announces itself. False: it is entered, and known to be waited for.
+bool Entry::lock_or_announce() {
+  for (;;) {
+    const bool alone = sleepers_ == 1;
+    std::uint32_t expected = kFree;
+    if (word_.compare_exchange_strong(expected, alone ? kEntered : kWaited,
+                                      std::memory_order_acquire, std::memory_order_relaxed)) {
+      return true;
+    }
+    if (expected == kWaited) return false;
+    if (word_.compare_exchange_strong(expected, kWaited)) return false;
+  }
 }
 
 void Entry::wake_one() {

@@ -76,10 +76,12 @@ class Entry {
     owner_.store(this_thread(), std::memory_order_relaxed);
   }
   void lock_slowly();
+  bool lock_or_announce();
   void wake_one();
 
   std::atomic<std::uint32_t> word_{kFree};
   std::atomic<bool> handing_over_{false};
+  std::atomic<std::uint32_t> sleepers_{0};  // at the door
   const ThreadMode mode_;
   std::atomic<const void*> inside_{nullptr};
   std::atomic<const void*> owner_{nullptr};

@@ -17,19 +17,54 @@ constexpr Duration kGiveWay = Duration::us(100);
 
 Instant Napi::poll(unsigned budget, Claim who) {
   if (stack_.entry().is_contended()) give_way();
-  if (who == Claim::waiter && claimed_by() == Claim::softirq) wake_softirq();
+  if (who != Claim::softirq && claimed_by() == Claim::softirq) wake_softirq();
+  const Instant now = poll_inside(budget, who);
+  if (who != Claim::softirq) {
+    if (claimed_by() == Claim::waiter) note_attention(now, who);
+    last_attended_ns_.store(now.to_ns(), std::memory_order_relaxed);
+  }
+  return now;
+}
+
+Instant Napi::poll_inside(unsigned budget, Claim who) {
   Entered entered(stack_.entry());
   LcoreScope lcore(stack_.lcore());
   const Instant now = stack_.read_clock();
   const bool busy = stack_.poll(budget, now);
   was_busy_.store(busy, std::memory_order_relaxed);
   if (busy) deferrals_left_.store(irqs_.napi_defer_hard_irqs, std::memory_order_relaxed);
-  if (who == Claim::softirq) {
-    ++stack_.counters().softirq_polls;
-  } else {
-    last_attended_ns_.store(now.to_ns(), std::memory_order_relaxed);
-  }
+  if (who == Claim::softirq) ++stack_.counters().softirq_polls;
   return now;
+}
+
+// An interrupt then wakes a sleeper for packets that a thread in its way was about to fetch, and
+// while interrupts are on, each burst is a system call at both ends. Four threads of a server on
+// one core, 256 connections: 0.9 of one thread's rate, without 0.6 to 0.7.
+void Napi::note_attention(Instant now, Claim who) {
+  const bool is_other = who == Claim::none;
+  const std::int64_t before = others_polled_ns_.load(std::memory_order_relaxed);
+  const std::int64_t until = (now + kAttention).to_ns();
+  if (is_other) others_polled_ns_.store(now.to_ns(), std::memory_order_relaxed);
+  if (is_attended(now)) {
+    if (is_other) attended_until_ns_.store(until, std::memory_order_relaxed);
+    return;
+  }
+  if (now - Instant::from_ns(before) > kAttention) busy_polls_.store(0, std::memory_order_relaxed);
+  if (!was_busy() || busy_polls_.fetch_add(1, std::memory_order_relaxed) + 1 < kBusyPolls) return;
+  std::lock_guard lock(mutex_);
+  attended_until_ns_.store(until, std::memory_order_relaxed);
+  if (!is_other || !holder_) return;
+  // At once: on a crowded core it is long until the holder runs and does it itself.
+  Entered entered(stack_.entry());
+  stack_.disarm(*holder_);
+  holder_->nudge();
+}
+
+// The calling thread is about to sleep, the last that was awake. The mutex is held.
+void Napi::end_attention() {
+  if (Sleeper::awake() > 1) return;
+  busy_polls_.store(0, std::memory_order_relaxed);
+  if (attended_until_ns_.exchange(0) > clock_.now().to_ns() && holder_) holder_->nudge();
 }
 
 // Without it a thread that spins here keeps those out that sleep at the door.
@@ -47,6 +82,7 @@ void Napi::wake_softirq() {
 
 bool Napi::claim(Sleeper& sleeper, Claim kind) {
   std::lock_guard lock(mutex_);
+  if (kind == Claim::waiter) end_attention();
   const bool is_free = holder_ == nullptr;
   const bool takes_over =
       kind == Claim::waiter && kind_.load(std::memory_order_relaxed) == Claim::softirq;

@@ -11,6 +11,11 @@
 //
 // poll() needs no claim: whoever has something to gain polls, one at a time by the Stack's entry.
 //
+// Attended (Linux: NAPI polls with the interrupt masked as long as packets keep coming): packets
+// keep coming while threads that are awake poll. Then the holder sleeps beside them,
+// without interrupts and without entering, until nobody has polled for kAttention or nobody else is
+// awake.
+//
 // Armed is not always with interrupts (epoll-behaviours 13.11, 13.12). Put off: the first
 // napi_defer_hard_irqs empty polls after traffic are gro_flush_timeout apart, and only then is
 // there an interrupt. Suspended: a set that prefers busy polling has delivered events; until it has
@@ -36,17 +41,27 @@ class Napi {
  public:
   enum class Claim : std::uint8_t { none, waiter, softirq };
 
+  // So many polls that found packets, while others than the holder poll at least every kAttention,
+  // make it attended. A packet for a thread that sleeps waits at most so long if they stop.
+  static constexpr unsigned kBusyPolls = 8;
+  static constexpr Duration kAttention = Duration::us(100);
+
   Napi(Stack& stack, Clock& clock, const IrqParams& irqs)
       : stack_(stack), clock_(clock), irqs_(irqs) {}
 
   // Enters; one burst of at most `budget` packets from each device; timers; flush. Returns now.
-  // `who`: waiter for any thread of the application, or softirq.
+  // `who`: the claim that the caller has; none for a thread of the application that is awake.
   Instant poll(unsigned budget, Claim who);
   // Whether the last poll() found a packet or a due timer.
   bool was_busy() const { return was_busy_.load(std::memory_order_relaxed); }
   // When a thread of the application last polled.
   Instant last_attended() const {
     return Instant::from_ns(last_attended_ns_.load(std::memory_order_relaxed));
+  }
+
+  bool is_attended(Instant now) const { return now < attended_until(); }
+  Instant attended_until() const {
+    return Instant::from_ns(attended_until_ns_.load(std::memory_order_relaxed));
   }
 
   // The right to sleep on the device. False: another waiter has it; `sleeper` is then woken when
@@ -76,9 +91,12 @@ class Napi {
   Duration next_pause(Duration ceiling);
 
  private:
+  Instant poll_inside(unsigned budget, Claim who);
   void give_way();
   void wake_softirq();
   void wake_holder();
+  void note_attention(Instant now, Claim who);
+  void end_attention();
   Instant suspended_until() const {
     return Instant::from_ns(suspended_until_ns_.load(std::memory_order_relaxed));
   }
@@ -90,6 +108,9 @@ class Napi {
   std::atomic<std::int64_t> suspended_until_ns_{0};
   std::atomic<std::uint32_t> deferrals_left_{0};
   std::atomic<std::int64_t> last_attended_ns_{0};
+  std::atomic<std::int64_t> attended_until_ns_{0};
+  std::atomic<std::int64_t> others_polled_ns_{0};  // than the claim's holder
+  std::atomic<unsigned> busy_polls_{0};
   std::atomic<bool> was_busy_{false};
   Duration pause_;  // touched by the claim's holder
   std::atomic<Softirq*> softirq_{nullptr};

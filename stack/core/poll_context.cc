@@ -46,6 +46,12 @@ class StackPollContext::Claims {
   }
 
   bool holds_any() const { return held_ != 0; }
+  // Until when others poll all that it holds; the past: not all.
+  Instant attended_until() const {
+    Instant until = held_ != 0 ? Instant::never() : Instant();
+    for_each_held([&](const Napi& napi) { until = earlier(until, napi.attended_until()); });
+    return until;
+  }
   // With the receive interrupts of those where they are neither put off nor suspended; their
   // descriptors are added to `fds`.
   void arm(Instant now, std::vector<pollfd>& fds) {
@@ -102,7 +108,7 @@ Instant StackPollContext::poll(NapiSet napis, unsigned budget) {
   if (napis == 0) return clock_.now();
   Instant now;
   for (std::size_t i = 0; i < napis_.size(); ++i) {
-    if (napis >> i & 1) now = napis_[i]->poll(budget, Napi::Claim::waiter);
+    if (napis >> i & 1) now = napis_[i]->poll(budget, Napi::Claim::none);
   }
   return now;
 }
@@ -135,12 +141,17 @@ SleepEnd StackPollContext::sleep_with(Claims& claims, Sleeper& sleeper,
   for (;;) {
     fds.assign(1, pollfd{.fd = sleeper.fd(), .events = POLLIN, .revents = 0});
     const Instant now = clock_.now();
-    claims.arm(now, fds);
-    // What came before arming raised no interrupt.
-    if (claims.poll()) return end_of_busy_sleep(request, SleepEnd::polled);
+    Instant end = claims.attended_until();
+    const bool is_attended = now < end;
+    if (!is_attended) {
+      claims.arm(now, fds);
+      // What came before arming raised no interrupt.
+      if (claims.poll()) return end_of_busy_sleep(request, SleepEnd::polled);
+      end = claims.announce_sleep(now, poll_ceiling_);
+    }
+    end = earlier(request.deadline, end);
     const std::size_t first_kernel = fds.size();
     fds.insert(fds.end(), request.kernel.begin(), request.kernel.end());
-    const Instant end = earlier(request.deadline, claims.announce_sleep(now, poll_ceiling_));
     const timespec timeout = to_timespec(end - clock_.now());
     if (!sleeper.prepare_to_sleep()) return SleepEnd::woken;
     const int ready =
@@ -151,14 +162,14 @@ SleepEnd StackPollContext::sleep_with(Claims& claims, Sleeper& sleeper,
     if (ready < 0 && error == EINTR) return SleepEnd::interrupted;
     const std::span<const pollfd> asked(fds);
     const bool kernel_is_ready = copy_answers(asked.subspan(first_kernel), request.kernel);
-    if (claims.poll()) {
+    if (!is_attended && claims.poll()) {
       const bool was_told = is_any_ready(asked.subspan(1, first_kernel - 1));
       return end_of_busy_sleep(request, was_told ? SleepEnd::rx_interrupt : SleepEnd::polled);
     }
     if (kernel_is_ready) return SleepEnd::kernel;
     if (clock_.now() >= request.deadline) return SleepEnd::timed_out;
     // An interrupt that found nothing to do is taken back, or it would end every sleep at once.
-    claims.disarm();
+    if (!is_attended) claims.disarm();
   }
 }
 

@@ -37,6 +37,7 @@ void Softirq::run() {
 
 // Returns when no thread has polled for takeover_ and none sleeps on the device.
 void Softirq::wait_until_unattended() {
+  Sleeper& sleeper = Sleeper::of_this_thread();
   Instant attended_since = context_.now();
   while (!is_stopping_.load()) {
     const bool is_attended = napi_.claimed_by() == Napi::Claim::waiter;
@@ -51,7 +52,12 @@ void Softirq::wait_until_unattended() {
     const bool may_sleep_on = !deep || napi_.claimed_by() == Napi::Claim::waiter;
     pollfd door{.fd = doorbell_.fd(), .events = POLLIN, .revents = 0};
     const auto pause_ms = static_cast<int>((takeover_ + Duration::us(999)).to_ms());
-    if (may_sleep_on) ::poll(&door, 1, deep ? -1 : pause_ms);
+    if (may_sleep_on) {
+      sleeper.reset();
+      sleeper.prepare_to_sleep();  // though on the door: it does not count as awake
+      ::poll(&door, 1, deep ? -1 : pause_ms);
+      sleeper.finish_sleep();
+    }
     is_deep_.store(false);
     if (is_stopping_.load()) return;
     if (door.revents) {

@@ -2,6 +2,9 @@
 // when a sleeper may have interrupts (13.11, 13.12), and who polled (13.13).
 #include "stack/core/napi.h"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include "tests/unit/core/napi_world.h"
 
 namespace pollux {
@@ -119,6 +122,103 @@ TEST_F(PlainNapi, a_poll_of_the_application_leaves_a_waiter_asleep) {
   EXPECT_TRUE(napi().claim(first_, Napi::Claim::waiter));
   napi().poll(64, Napi::Claim::waiter);
   EXPECT_FALSE(first_.is_woken());
+}
+
+class AttendedNapi : public PlainNapi {
+ protected:
+  AttendedNapi() {
+    EXPECT_TRUE(napi().claim(first_, Napi::Claim::waiter));
+    Sleeper::of_this_thread();
+    for (Sleeper* sleeper : {&softirq_, &first_, &second_}) {
+      EXPECT_TRUE(sleeper->prepare_to_sleep());
+    }
+  }
+  ~AttendedNapi() override {
+    for (Sleeper* sleeper : {&softirq_, &first_, &second_}) sleeper->finish_sleep();
+  }
+  void poll_busily(unsigned times) {
+    for (unsigned i = 0; i < times; ++i) {
+      device.arrive();
+      napi().poll(64, Napi::Claim::none);
+      clock.advance(Duration::us(1));
+    }
+  }
+  // Whether the holder has been told to look at how it sleeps.
+  bool is_nudged() {
+    pollfd fd{first_.fd(), POLLIN, 0};
+    const bool nudged = ::poll(&fd, 1, 0) == 1;
+    if (nudged) EXPECT_FALSE(first_.is_woken());
+    std::uint64_t count;
+    if (nudged) EXPECT_EQ(::read(first_.fd(), &count, sizeof count), ssize_t{8});
+    return nudged;
+  }
+};
+
+TEST_F(AttendedNapi, begins_when_others_find_packets_poll_after_poll) {
+  poll_busily(Napi::kBusyPolls - 1);
+  EXPECT_FALSE(napi().is_attended(clock.now()));
+  EXPECT_FALSE(is_nudged());
+  poll_busily(1);
+  EXPECT_TRUE(napi().is_attended(clock.now()));
+  EXPECT_TRUE(is_nudged());
+}
+
+TEST_F(AttendedNapi, polls_far_apart_or_in_vain_do_not_begin_it) {
+  poll_busily(Napi::kBusyPolls - 1);
+  clock.advance(Napi::kAttention);
+  poll_busily(Napi::kBusyPolls - 1);
+  for (unsigned i = 0; i < 100; ++i) napi().poll(64, Napi::Claim::none);
+  EXPECT_FALSE(napi().is_attended(clock.now()));
+}
+
+TEST_F(AttendedNapi, ends_when_nobody_polls_any_more) {
+  poll_busily(Napi::kBusyPolls);
+  clock.advance(Napi::kAttention - Duration::us(2));
+  EXPECT_TRUE(napi().is_attended(clock.now()));
+  napi().poll(64, Napi::Claim::none);  // any poll lengthens it
+  clock.advance(Napi::kAttention - Duration::us(1));
+  EXPECT_TRUE(napi().is_attended(clock.now()));
+  clock.advance(Duration::us(1));
+  EXPECT_FALSE(napi().is_attended(clock.now()));
+}
+
+TEST_F(AttendedNapi, ends_when_the_last_thread_that_is_awake_sleeps) {
+  poll_busily(Napi::kBusyPolls);
+  EXPECT_TRUE(is_nudged());
+  EXPECT_FALSE(napi().claim(second_, Napi::Claim::waiter));
+  EXPECT_FALSE(napi().is_attended(clock.now()));
+  EXPECT_TRUE(is_nudged());
+  poll_busily(1);  // the count begins again
+  EXPECT_FALSE(napi().is_attended(clock.now()));
+}
+
+TEST_F(AttendedNapi, goes_on_when_one_sleeps_of_several_that_are_awake) {
+  poll_busily(Napi::kBusyPolls);
+  const Sleeper another;
+  EXPECT_FALSE(napi().claim(second_, Napi::Claim::waiter));
+  EXPECT_TRUE(napi().is_attended(clock.now()));
+}
+
+// It was faster than the others.
+TEST_F(AttendedNapi, begins_when_the_holder_finds_what_others_were_about_to) {
+  for (unsigned i = 0; i < Napi::kBusyPolls; ++i) {
+    EXPECT_FALSE(napi().is_attended(clock.now()));
+    napi().poll(64, Napi::Claim::none);
+    device.arrive();
+    napi().poll(64, Napi::Claim::waiter);
+    clock.advance(Duration::us(90));
+  }
+  EXPECT_TRUE(napi().is_attended(clock.now()));
+  EXPECT_FALSE(is_nudged());
+}
+
+TEST_F(PlainNapi, the_holders_own_polls_are_no_attention) {
+  EXPECT_TRUE(napi().claim(first_, Napi::Claim::waiter));
+  for (unsigned i = 0; i < 100; ++i) {
+    device.arrive();
+    napi().poll(64, Napi::Claim::waiter);
+  }
+  EXPECT_FALSE(napi().is_attended(clock.now()));
 }
 
 TEST_F(PlainNapi, epoll_13_12_without_a_timeout_nothing_is_suspended) {

@@ -21,11 +21,13 @@ namespace pollux::testing_support {
 // Stands still until it is moved, by any thread.
 class SharedClock final : public Clock {
  public:
-  Instant now() override { return Instant::from_ns(now_ns_.load()); }
+  Instant now() override { return Instant::from_ns(now_ns_ += step_ns_.load()); }
+  void advance_at_each_look(Duration by) { step_ns_ = by.to_ns(); }
   void advance(Duration by) { now_ns_ += by.to_ns(); }
 
  private:
   std::atomic<std::int64_t> now_ns_{1'000'000'000};
+  std::atomic<std::int64_t> step_ns_{0};
 };
 
 class InterruptingDevice final : public NetDevice {

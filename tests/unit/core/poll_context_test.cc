@@ -1,6 +1,8 @@
 // poll_context_test.cc - how a wait sleeps: with interrupts, without, and what ended it.
 #include "stack/core/poll_context.h"
 
+#include <thread>
+
 #include "tests/unit/core/napi_world.h"
 
 namespace pollux {
@@ -91,6 +93,40 @@ TEST_F(Suspending, epoll_13_12_resumed_it_is_armed_at_once) {
 TEST_F(Suspending, epoll_13_12_other_queues_are_left_alone) {
   context.suspend_irqs(2);
   EXPECT_EQ(sleep(Duration::us(2)), SleepEnd::timed_out);
+  EXPECT_EQ(device.log, "AD");
+}
+
+// Another thread finds packet after packet while this one sleeps.
+class Attended : public Sleeping {
+ protected:
+  Attended() {
+    Sleeper other;
+    EXPECT_TRUE(napi().claim(other, Napi::Claim::waiter));
+    std::thread([this] {
+      for (unsigned i = 0; i < Napi::kBusyPolls; ++i) {
+        device.arrive();
+        context.poll(kOnly, 64);
+      }
+    }).join();
+    napi().release(other);
+    device.on_poll = nullptr;
+    attended_until_ = napi().attended_until();
+    clock.advance_at_each_look(Duration::us(5));
+  }
+  Instant attended_until_;
+  const Sleeper another_;  // of a thread that is awake
+};
+
+TEST_F(Attended, a_sleeper_neither_arms_nor_polls_until_nobody_does) {
+  device.on_poll = [] { ADD_FAILURE(); };
+  EXPECT_EQ(sleep(Duration::us(50)), SleepEnd::timed_out);
+  EXPECT_EQ(device.log, "");
+}
+
+TEST_F(Attended, when_nobody_polls_any_more_it_arms) {
+  device.arrive();
+  EXPECT_EQ(sleep(Duration::seconds(1000)), SleepEnd::polled);
+  EXPECT_GE(clock.now(), attended_until_);
   EXPECT_EQ(device.log, "AD");
 }
 

@@ -61,5 +61,31 @@ TEST(Sleeper, reset_forgets_a_wake) {
   sleeper.finish_sleep();
 }
 
+TEST(Sleeper, a_nudge_ends_a_sleep_and_is_no_wake) {
+  Sleeper sleeper;
+  ASSERT_TRUE(sleeper.prepare_to_sleep());
+  sleeper.nudge();
+  EXPECT_TRUE(is_readable(sleeper.fd()));
+  sleeper.finish_sleep();
+  EXPECT_FALSE(sleeper.is_woken());
+  EXPECT_FALSE(is_readable(sleeper.fd()));
+}
+
+TEST(Sleeper, awake_counts_those_that_do_not_sleep) {
+  const int before = Sleeper::awake();
+  {
+    Sleeper first, second;
+    EXPECT_EQ(Sleeper::awake(), before + 2);
+    ASSERT_TRUE(first.prepare_to_sleep());
+    EXPECT_EQ(Sleeper::awake(), before + 1);
+    second.wake();
+    EXPECT_FALSE(second.prepare_to_sleep());
+    EXPECT_EQ(Sleeper::awake(), before + 1);
+    first.finish_sleep();
+    EXPECT_EQ(Sleeper::awake(), before + 2);
+  }
+  EXPECT_EQ(Sleeper::awake(), before);
+}
+
 }  // namespace
 }  // namespace pollux
