@@ -4,29 +4,28 @@
 #include "pollux/numbers.h"
 
 // Every plx_* call that is used here, without its prefix.
-#define PRELOAD_ENGINE_CALLS(X)                                                                  \
-  X(init)                                                                                        \
-  X(error)                                                                                       \
-  X(await_device)                                                                                \
-  X(leave)                                                                                       \
-  X(use_numbers)                                                                                 \
-  X(forget)                                                                                      \
-  X(adopt_epoll)                                                                                 \
-  X(count_kernel_files)                                                                          \
-  X(epoll_hint)                                                                                  \
-  X(sleeper)                                                                                     \
-  X(wake)                                                                                        \
-  X(socket)                                                                                      \
-  X(bind)                                                                                        \
-  X(listen)                                                                                      \
-  X(accept4)                                                                                     \
-  X(connect)                                                                                     \
-  X(shutdown)                                                                                    \
-  X(getsockname)                                                                                 \
-  X(getpeername)                                                                                 \
-  X(getsockopt) X(setsockopt) X(read) X(readv) X(recv) X(recvfrom) X(recvmsg) X(write) X(writev) \
-      X(send) X(sendto) X(sendmsg) X(close) X(fcntl) X(ioctl) X(epoll_ctl) X(epoll_pwait)        \
-          X(epoll_pwait2) X(poll) X(ppoll) X(select) X(pselect)
+#define PRELOAD_ENGINE_CALLS(X)                                                               \
+  X(init)                                                                                     \
+  X(error)                                                                                    \
+  X(await_device)                                                                             \
+  X(leave)                                                                                    \
+  X(use_numbers)                                                                              \
+  X(forget)                                                                                   \
+  X(adopt_epoll)                                                                              \
+  X(count_kernel_files)                                                                       \
+  X(epoll_hint)                                                                               \
+  X(sleeper)                                                                                  \
+  X(wake)                                                                                     \
+  X(socket)                                                                                   \
+  X(bind)                                                                                     \
+  X(listen)                                                                                   \
+  X(accept4)                                                                                  \
+  X(connect)                                                                                  \
+  X(shutdown)                                                                                 \
+  X(getsockname)                                                                              \
+  X(getpeername) X(getsockopt) X(setsockopt) X(read) X(readv) X(recv) X(recvfrom) X(recvmsg)  \
+      X(write) X(writev) X(send) X(sendto) X(sendmsg) X(close) X(fcntl) X(ioctl) X(epoll_ctl) \
+          X(epoll_pwait) X(epoll_pwait2) X(poll) X(ppoll) X(select) X(pselect)
 
 namespace pollux::preload {
 
