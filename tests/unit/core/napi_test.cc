@@ -146,11 +146,11 @@ class AttendedNapi : public PlainNapi {
   // Whether the holder has been told to look at how it sleeps.
   bool is_nudged() {
     pollfd fd{first_.fd(), POLLIN, 0};
-    const bool nudged = ::poll(&fd, 1, 0) == 1;
-    if (nudged) EXPECT_FALSE(first_.is_woken());
+    if (::poll(&fd, 1, 0) != 1) return false;
+    EXPECT_FALSE(first_.is_woken());
     std::uint64_t count;
-    if (nudged) EXPECT_EQ(::read(first_.fd(), &count, sizeof count), ssize_t{8});
-    return nudged;
+    EXPECT_EQ(::read(first_.fd(), &count, sizeof count), ssize_t{8});
+    return true;
   }
 };
 
