@@ -7,6 +7,8 @@ under_a=("$tool" run -c config/memif-a.toml --set stack.packets=32767 "${setting
 under_b=("$tool" run -c config/memif-b.toml --set stack.packets=32767 "${settings[@]}" --)
 echo_server=$build/tests/bench/thread_echo call_cost=$build/tests/bench/call_cost
 
+server_cores=0 && [ "$(nproc)" -le 2 ] || server_cores=0,2-$(($(nproc) - 1))
+
 has() { command -v "$1" >/dev/null || { echo "no $1: not measured"; return 1; }; }
 
 # serve SIDE PATTERN PROGRAM...: on core 0, until stop_server; returns when its log has PATTERN.
@@ -94,16 +96,15 @@ print(run["latency_ns"]["p50"] / 1000 if sys.argv[1] == "p50" else run["requests
   stop_server
 }
 
-# measure_threads SIDE REPETITION THREADS: the two ends share both cores.
+# measure_threads SIDE REPETITION THREADS CONNECTIONS: the server has all cores but the client's.
 measure_threads() {
-  local cores=0,1 asking=(--kernel)
-  [ "$1" = kernel ] || asking=(-c config/memif-b.toml)
-  local side=$1
-  serve "$side" '^listening' "$echo_server" 7 "$3" &&
-    ask "${side/run/client}" "$tool" latency "${asking[@]}" --json - --quiet -n 256 \
+  local side=$1 asking=(--kernel)
+  [ "$side" = kernel ] || asking=(-c config/memif-b.toml)
+  cores=$server_cores serve "$side" '^listening' "$echo_server" 7 "$3" &&
+    ask "${side/run/client}" "$tool" latency "${asking[@]}" --json - --quiet -n "$4" \
       --duration "$seconds" --warmup "$warmup" HOST |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["requests_per_second"])' |
-    keep "threads-$3" "$side" "$2"
+    keep "threads-$3-$4" "$side" "$2"
   stop_server
 }
 
@@ -119,13 +120,15 @@ measure_library() {
 }
 
 measure_programs() {
-  local side
+  local side connections
   for side in kernel run; do
     has nginx && has wrk && measure_nginx "$side" "$1"
     has redis-server && measure_redis "$side" "$1" 1 $((seconds * 100000)) &&
       measure_redis "$side" "$1" 16 $((seconds * 500000))
-    measure_threads "$side" "$1" 1
-    measure_threads "$side" "$1" 4
+    for connections in 256 1024; do
+      measure_threads "$side" "$1" 1 "$connections"
+      measure_threads "$side" "$1" 4 "$connections"
+    done
   done
   measure_pair native "$1"
   measure_pair run "$1"

@@ -55,10 +55,12 @@ def show_pair(folder):
 
 
 def show_threads(folder):
-    title("echo, 256 connections, a set per thread", "1 thread", "4 threads", "4/1")
-    for side, label in [("kernel", "kernel, requests/s"), ("run", "pollux run, requests/s")]:
-        one, four = value(folder, "threads-1", side), value(folder, "threads-4", side)
-        row(label, one, four, ratio(four, one))
+    title("echo, one listener, a set per thread", "1 thread", "4 threads", "4/1")
+    for connections in "256", "1024":
+        for side, label in [("kernel", "kernel"), ("run", "pollux run")]:
+            one, four = (value(folder, f"threads-{threads}-{connections}", side)
+                         for threads in (1, 4))
+            row(f"{label}, {connections} connections, requests/s", one, four, ratio(four, one))
 
 
 def show_library(folder):
@@ -79,8 +81,8 @@ def main():
     show_pair(folder)
     show_threads(folder)
     show_library(folder)
-    print("\nkernel: over veth; run: `pollux run` over memif, both ends. Core 0 serves, core 1 "
-          "asks; the\necho server's threads and its client share both cores.")
+    print("\nkernel: over veth; run: `pollux run` over memif, both ends. Core 0 serves (an "
+          "echo\nserver with threads: all but core 1), core 1 asks.")
     return 0
 
 
