@@ -26,7 +26,8 @@ def wrong_cases(command, environment):
     ran = re.search(r"^(\d+) passed, (\d+) failed", run.stdout, re.MULTILINE)
     if not ran or int(ran.group(1)) < 200:
         sys.exit(run.stdout[-2000:] + run.stderr[-2000:] + "\nthe cases did not run")
-    return set(re.findall(r"^(\S+) +kernel WRONG", run.stdout, re.MULTILINE)), int(ran.group(1))
+    wrong = re.findall(r"^(\S+) +kernel WRONG.*\n((?: .*\n)*)", run.stdout, re.MULTILINE)
+    return dict(wrong), int(ran.group(1))
 
 
 def main():
@@ -34,8 +35,9 @@ def main():
     kernels, passed = wrong_cases([twin], {"LD_PRELOAD": preload,
                                            "POLLUX_RULES": "to 198.18.0.0/24 stack;"})
     stacks, more = wrong_cases([tool, "run", "-c", config, "--", twin], {})
-    failures = [f"{case} differs on the kernel" for case in sorted(kernels)]
-    failures += [f"{case} differs on the stack" for case in sorted(stacks - set(DECIDED))]
+    failures = [f"{case} differs on the kernel:\n{seen}" for case, seen in kernels.items()]
+    failures += [f"{case} differs on the stack:\n{seen}" for case, seen in stacks.items()
+                 if case not in DECIDED]
     for failure in failures:
         print("FAIL", failure)
     print(f"{passed + more} passed, {len(failures)} failed, 0 skipped")
