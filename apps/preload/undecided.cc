@@ -106,8 +106,15 @@ void replay_address(int fd, Note& note) {
   }
 }
 
-// The stack runs; nothing is locked. The kernel's socket stays as the placeholder.
-bool replay(Note& note) {
+void connect_now(int fd, Connecting& connecting) {
+  connecting.result = engine().connect(fd, connecting.address, connecting.length);
+  connecting.error = errno;
+  connecting.is_done = true;
+}
+
+// The stack runs; nothing is locked. The kernel's socket stays as the placeholder. `connecting`:
+// null where it is no connect.
+bool replay(Note& note, Connecting* connecting) {
   const int fd = note.numbers.front();
   const Inside inside;
   const bool is_non_blocking = (libc().fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
@@ -126,6 +133,8 @@ bool replay(Note& note) {
     const OfferedNumber offered(number);
     engine().fcntl(fd, F_DUPFD, 0);
   }
+  const bool is_stream = (note.type & 0xf) == SOCK_STREAM;
+  if (connecting && is_stream && is_non_blocking) connect_now(fd, *connecting);
   replay_watches(note);
   return true;
 }
@@ -139,7 +148,7 @@ void wake_sleepers(const Note& note) {
 }
 
 // The stack runs. False: somebody was faster, or the stack has no room (errno).
-bool become_stacks(int fd) {
+bool become_stacks(int fd, Connecting* connecting = nullptr) {
   std::unique_ptr<Note> note;
   {
     const std::lock_guard lock(notes().mutex);
@@ -147,7 +156,7 @@ bool become_stacks(int fd) {
     if (found) note = take_out(*found, Owner::moving);
   }
   if (!note) return settled_owner(fd) == Owner::stack;
-  const bool is_moved = replay(*note);
+  const bool is_moved = replay(*note, connecting);
   for (const int number : note->numbers) set_owner(number, is_moved ? Owner::stack : Owner::kernel);
   if (is_moved) wake_sleepers(*note);
   return is_moved;
@@ -173,14 +182,14 @@ bool await_engine(int fd, int timeout_option) {
 
 // For a call that would block: waits, unless the socket is not to block, with EAGAIN where that is
 // an answer (accept), else ENETDOWN (connect).
-Turn to_stack(int fd, int timeout_option) {
+Turn to_stack(int fd, int timeout_option, Connecting* connecting = nullptr) {
   if (!start_engine() && engine_waits()) {
     const bool may_block = (libc().fcntl(fd, F_GETFL) & O_NONBLOCK) == 0;
     if (!may_block) errno = timeout_option == SO_RCVTIMEO ? EAGAIN : ENETDOWN;
     if (!may_block || !await_engine(fd, timeout_option)) return Turn::nobodys;
   }
   if (!start_engine()) return Turn::nobodys;
-  return become_stacks(fd) ? Turn::stacks : Turn::nobodys;
+  return become_stacks(fd, connecting) ? Turn::stacks : Turn::nobodys;
 }
 
 // Linux: do_epoll_ctl(), for what the kernel does not get to see.
@@ -309,11 +318,13 @@ void note_close(int fd) {
   set_owner(fd, Owner::kernel);
 }
 
-Turn decide(int fd, Use use, const sockaddr* address, socklen_t length) {
+namespace {
+
+Turn decide(int fd, Use use, const sockaddr* address, socklen_t length, Connecting* connecting) {
   if (!address || length < sizeof(sa_family_t) || address->sa_family == AF_UNSPEC) {
     return Turn::kernels;  // nothing is decided by it
   }
-  if (is_stacks(use, address, length)) return to_stack(fd, SO_SNDTIMEO);
+  if (is_stacks(use, address, length)) return to_stack(fd, SO_SNDTIMEO, connecting);
   const std::lock_guard lock(notes().mutex);
   Note* const note = note_of(fd);
   if (!note) return Turn::kernels;
@@ -321,6 +332,16 @@ Turn decide(int fd, Use use, const sockaddr* address, socklen_t length) {
   if (note->is_dormant) control_watches(*note, EPOLL_CTL_ADD);
   take_out(*note, Owner::kernel);
   return Turn::kernels;
+}
+
+}  // namespace
+
+Turn decide(int fd, Use use, const sockaddr* address, socklen_t length) {
+  return decide(fd, use, address, length, nullptr);
+}
+
+Turn decide(int fd, Connecting& connecting) {
+  return decide(fd, Use::to, connecting.address, connecting.length, &connecting);
 }
 
 int bind_dormant(int fd, const sockaddr* address, socklen_t length) {

@@ -22,9 +22,20 @@ void forget_watches(int epfd);
 void note_duplicate(int fd, int duplicate);
 void note_close(int fd);
 
+// A connect that decides. One of a stream that does not block is done before the sets that the
+// socket is in hear of it there: an edge that they had for it as unconnected must not come again.
+struct Connecting {
+  const sockaddr* address;
+  socklen_t length;
+  bool is_done = false;
+  int result = -1;
+  int error = 0;  // errno, where result is -1
+};
+
 // The address that decides. Kernels: the note is gone, libc is to act; for bind and the stack see
 // below. Stacks: the socket is the stack's, which runs. Nobodys: errno says why.
 Turn decide(int fd, Use use, const sockaddr* address, socklen_t length);
+Turn decide(int fd, Connecting& connecting);
 // bind to an address of the stack's, and listen, while no stack runs. 0, or -1 and errno.
 int bind_dormant(int fd, const sockaddr* address, socklen_t length);
 int listen_dormant(int fd, int backlog);
