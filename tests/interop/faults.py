@@ -85,7 +85,9 @@ def victim(number=0):
     print("victim is ready", flush=True)
     if int(number):
         os.kill(os.getpid(), int(number))
-    time.sleep(LIMIT)
+    # A signal between python's last look and its sleep shows only after that.
+    for _ in range(LIMIT * 10):
+        time.sleep(0.1)
 
 
 def survivor():
