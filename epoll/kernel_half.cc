@@ -37,7 +37,8 @@ bool EventPoll::is_kernel_half_ready() const {
   return half.revents != 0;
 }
 
-// Asking costs a wait 0.4 us: of a round trip of 3 us, or of 60 answers in one wait.
+// Asking costs a wait 0.4 us: of a round trip of 3 us, or of 60 answers in one wait. Once in 32
+// waits that is 12 ns of each.
 bool EventPoll::is_kernel_half_due() {
   constexpr unsigned kWaitsPerQuestion = 32;
   if (!is_adopted_) return false;

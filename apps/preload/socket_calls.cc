@@ -71,7 +71,9 @@ INTERPOSED int accept4(int fd, sockaddr* address, socklen_t* length, int flags) 
 
 INTERPOSED int connect(int fd, const sockaddr* address, socklen_t length) {
   Connecting connecting{.address = address, .length = length};
-  if (is_undecided(fd) && decide(fd, connecting) == Turn::nobodys) return -1;
+  if (is_undecided(fd) && decide(fd, Use::to, address, length, &connecting) == Turn::nobodys) {
+    return -1;
+  }
   if (connecting.is_done) {
     errno = connecting.error;
     return connecting.result;

@@ -318,8 +318,6 @@ void note_close(int fd) {
   set_owner(fd, Owner::kernel);
 }
 
-namespace {
-
 Turn decide(int fd, Use use, const sockaddr* address, socklen_t length, Connecting* connecting) {
   if (!address || length < sizeof(sa_family_t) || address->sa_family == AF_UNSPEC) {
     return Turn::kernels;  // nothing is decided by it
@@ -332,16 +330,6 @@ Turn decide(int fd, Use use, const sockaddr* address, socklen_t length, Connecti
   if (note->is_dormant) control_watches(*note, EPOLL_CTL_ADD);
   take_out(*note, Owner::kernel);
   return Turn::kernels;
-}
-
-}  // namespace
-
-Turn decide(int fd, Use use, const sockaddr* address, socklen_t length) {
-  return decide(fd, use, address, length, nullptr);
-}
-
-Turn decide(int fd, Connecting& connecting) {
-  return decide(fd, Use::to, connecting.address, connecting.length, &connecting);
 }
 
 int bind_dormant(int fd, const sockaddr* address, socklen_t length) {

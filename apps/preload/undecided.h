@@ -33,9 +33,10 @@ struct Connecting {
 };
 
 // The address that decides. Kernels: the note is gone, libc is to act; for bind and the stack see
-// below. Stacks: the socket is the stack's, which runs. Nobodys: errno says why.
-Turn decide(int fd, Use use, const sockaddr* address, socklen_t length);
-Turn decide(int fd, Connecting& connecting);
+// below. Stacks: the socket is the stack's, which runs. Nobodys: errno says why. `connecting`: to
+// that address, if it is a connect.
+Turn decide(int fd, Use use, const sockaddr* address, socklen_t length,
+            Connecting* connecting = nullptr);
 // bind to an address of the stack's, and listen, while no stack runs. 0, or -1 and errno.
 int bind_dormant(int fd, const sockaddr* address, socklen_t length);
 int listen_dormant(int fd, int backlog);

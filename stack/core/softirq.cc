@@ -52,9 +52,8 @@ void Softirq::wait_until_unattended() {
     const bool may_sleep_on = !deep || napi_.claimed_by() == Napi::Claim::waiter;
     pollfd door{.fd = doorbell_.fd(), .events = POLLIN, .revents = 0};
     const auto pause_ms = static_cast<int>((takeover_ + Duration::us(999)).to_ms());
-    if (may_sleep_on) {
-      sleeper.reset();
-      sleeper.prepare_to_sleep();  // though on the door: it does not count as awake
+    sleeper.reset();
+    if (may_sleep_on && sleeper.prepare_to_sleep()) {  // on the door, but it counts as asleep
       ::poll(&door, 1, deep ? -1 : pause_ms);
       sleeper.finish_sleep();
     }

@@ -7,7 +7,8 @@ under_a=("$tool" run -c config/memif-a.toml --set stack.packets=32767 "${setting
 under_b=("$tool" run -c config/memif-b.toml --set stack.packets=32767 "${settings[@]}" --)
 echo_server=$build/tests/bench/thread_echo call_cost=$build/tests/bench/call_cost
 
-server_cores=0 && [ "$(nproc)" -le 2 ] || server_cores=0,2-$(($(nproc) - 1))
+server_cores=0
+[ "$(nproc)" -le 2 ] || server_cores=0,2-$(($(nproc) - 1))
 
 has() { command -v "$1" >/dev/null || { echo "no $1: not measured"; return 1; }; }
 
