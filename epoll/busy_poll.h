@@ -31,6 +31,8 @@ struct SleepRequest {
   std::span<pollfd> kernel;  // kernel descriptors to sleep on too; revents filled in
   Instant deadline = Instant::never();
   const sigset_t* sigmask = nullptr;  // in force while asleep; null: leave it
+  // Its packets were for other threads, which are awake: it leaves them the next, for a while.
+  bool leaves_packets = false;
 };
 
 enum class SleepEnd : std::uint8_t {

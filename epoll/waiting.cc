@@ -14,6 +14,12 @@ namespace {
 // The kernel is asked once per so many polls of a spin: 88 ns against some 50 of an empty poll.
 constexpr unsigned kPollsPerQuestion = 8;
 
+// After so many sleeps of one wait that ended with packets for others. On a crowded core each keeps
+// the thread they are for from its own poll, so that the next one comes to the sleeper too: four
+// threads of a server, 256 connections, one of them with most: 22,000 switches a second and 0.5 to
+// 0.8 of one thread's rate, with it 0.8 to 1.1.
+constexpr unsigned kSleepsInVain = 2;
+
 // Keeps signals out from after the first empty look until the sleep, which lets them in: a handler
 // that ran just before the sleep would not end it. Faults of the thread's own stay deliverable.
 class HeldSignals {
@@ -128,12 +134,14 @@ Result<int> wait_until(Waitable& waitable, const WaitRequest& request, PollConte
   SleepRequest sleep;
   sleep.deadline = request.deadline;
   sleep.sigmask = request.sigmask ? request.sigmask : held.original();
-  for (;;) {
+  for (unsigned in_vain = 0;;) {
     if (waitable.is_worth_spinning()) {
       found = spin(waitable, request.deadline, context);
       if (is_over(found)) return found;
     }
+    sleep.leaves_packets = in_vain >= kSleepsInVain && Sleeper::awake() > 1;
     const SleepEnd end = sleep_once(waitable, sleep, context);
+    if (end == SleepEnd::rx_interrupt || end == SleepEnd::polled) ++in_vain;
     waitable.ask_kernel();
     found = waitable.look();
     if (is_over(found)) return served(found, served_by(end));

@@ -14,7 +14,8 @@
 // Attended (Linux: NAPI polls with the interrupt masked as long as packets keep coming): packets
 // keep coming while threads that are awake poll. Then the holder sleeps beside them,
 // without interrupts and without entering, until nobody has polled for kAttention or nobody else is
-// awake.
+// awake. So it does when its own sleeps find only packets of others, who share its processor and do
+// not get as far as their next poll (SleepRequest::leaves_packets).
 //
 // Armed is not always with interrupts (epoll-behaviours 13.11, 13.12). Put off: the first
 // napi_defer_hard_irqs empty polls after traffic are gro_flush_timeout apart, and only then is
@@ -63,6 +64,11 @@ class Napi {
   bool is_attended(Instant now) const { return now < attended_until(); }
   Instant attended_until() const {
     return Instant::from_ns(attended_until_ns_.load(std::memory_order_relaxed));
+  }
+  // The holder found only packets of others, who are awake but have not come to poll: once more it
+  // leaves the next to them, for kAttention.
+  void leave_to_others(Instant now) {
+    attended_until_ns_.store((now + kAttention).to_ns(), std::memory_order_relaxed);
   }
 
   // The right to sleep on the device. False: another waiter has it; `sleeper` is then woken when

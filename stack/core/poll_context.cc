@@ -52,6 +52,9 @@ class StackPollContext::Claims {
     for_each_held([&](const Napi& napi) { until = earlier(until, napi.attended_until()); });
     return until;
   }
+  void leave_to_others(Instant now) {
+    for_each_held([&](Napi& napi) { napi.leave_to_others(now); });
+  }
   // With the receive interrupts of those where they are neither put off nor suspended; their
   // descriptors are added to `fds`.
   void arm(Instant now, std::vector<pollfd>& fds) {
@@ -138,6 +141,7 @@ void StackPollContext::resume_irqs(NapiSet napis) {
 SleepEnd StackPollContext::sleep_with(Claims& claims, Sleeper& sleeper,
                                       const SleepRequest& request) {
   std::vector<pollfd>& fds = sleeper.asked();
+  if (request.leaves_packets) claims.leave_to_others(clock_.now());
   for (;;) {
     fds.assign(1, pollfd{.fd = sleeper.fd(), .events = POLLIN, .revents = 0});
     const Instant now = clock_.now();
