@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <optional>
 
 namespace pollux {
 namespace {
@@ -98,8 +99,22 @@ Result<int> spin(Waitable& waitable, Instant deadline, PollContext& context) {
   return 0;
 }
 
-SleepEnd sleep_once(Waitable& waitable, const SleepRequest& request, PollContext& context) {
+// The sleeps of one wait.
+class Sleeps {
+ public:
+  explicit Sleeps(PollContext& context) : context_(context) {}
+  Sleeps(const Sleeps&) = delete;
+  Sleeps& operator=(const Sleeps&) = delete;
+  ~Sleeps() { context_.end_sleeps(sleeper); }
+
   Sleeper& sleeper = Sleeper::of_this_thread();
+
+ private:
+  PollContext& context_;
+};
+
+SleepEnd sleep_once(Waitable& waitable, const SleepRequest& request, Sleeper& sleeper,
+                    PollContext& context) {
   sleeper.reset();
   SleepEnd end = SleepEnd::woken;
   if (waitable.arm(sleeper)) {
@@ -134,13 +149,15 @@ Result<int> wait_until(Waitable& waitable, const WaitRequest& request, PollConte
   SleepRequest sleep;
   sleep.deadline = request.deadline;
   sleep.sigmask = request.sigmask ? request.sigmask : held.original();
+  std::optional<Sleeps> sleeps;
   for (unsigned in_vain = 0;;) {
     if (waitable.is_worth_spinning()) {
       found = spin(waitable, request.deadline, context);
       if (is_over(found)) return found;
     }
     sleep.leaves_packets = in_vain >= kSleepsInVain && Sleeper::awake() > 1;
-    const SleepEnd end = sleep_once(waitable, sleep, context);
+    if (!sleeps) sleeps.emplace(context);
+    const SleepEnd end = sleep_once(waitable, sleep, sleeps->sleeper, context);
     if (end == SleepEnd::rx_interrupt || end == SleepEnd::polled) ++in_vain;
     waitable.ask_kernel();
     found = waitable.look();

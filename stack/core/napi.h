@@ -6,7 +6,7 @@
 //   idle ----- nobody polled for long > softirq   the softirq thread does
 //   softirq -- a waiter sleeps ------> armed      the softirq thread is told and lets go
 //   softirq -- a waiter polls -------> idle       likewise: its interrupts would cost each poll
-//   armed ---- it leaves its sleep --> idle       and one of the other sleepers is woken as
+//   armed ---- its wait is over -----> idle       and one of the other sleepers is woken as
 //   successor
 //
 // poll() needs no claim: whoever has something to gain polls, one at a time by the Stack's entry.
@@ -71,8 +71,9 @@ class Napi {
     attended_until_ns_.store((now + kAttention).to_ns(), std::memory_order_relaxed);
   }
 
-  // The right to sleep on the device. False: another waiter has it; `sleeper` is then woken when
-  // that one leaves. A waiter takes the claim from the softirq thread.
+  // The right to sleep on the device, until release(). False: another waiter has it; `sleeper` is
+  // then woken when that one leaves. A waiter takes the claim from the softirq thread. To be said
+  // again before each sleep.
   bool claim(Sleeper& sleeper, Claim kind);
   // Gives back a claim, or the place among those who would succeed.
   void release(Sleeper& sleeper);

@@ -55,6 +55,18 @@ TEST_F(Sleeping, an_interrupt_for_nothing_is_armed_anew_and_polled_after) {
   EXPECT_EQ(device.log, "ADAD");
 }
 
+TEST_F(Sleeping, a_look_in_vain_between_two_sleeps_wakes_no_successor) {
+  Sleeper successor;
+  device.arrive();
+  EXPECT_EQ(sleep(Duration::us(100)), SleepEnd::polled);
+  EXPECT_FALSE(napi().claim(successor, Napi::Claim::waiter));
+  EXPECT_EQ(sleep(Duration::us(2)), SleepEnd::timed_out);
+  EXPECT_FALSE(successor.is_woken());
+  context.end_sleeps(Sleeper::of_this_thread());
+  EXPECT_TRUE(successor.is_woken());
+  EXPECT_EQ(napi().claimed_by(), Napi::Claim::none);
+}
+
 class Deferring : public Sleeping {
  protected:
   Deferring() : Sleeping({.napi_defer_hard_irqs = 2, .gro_flush_timeout = 5000}) {

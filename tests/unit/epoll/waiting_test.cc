@@ -309,6 +309,7 @@ class InVain : public WaitingTest {
   bool leaves_packets_after(unsigned sleeps) {
     Vain vain(sleeps);
     EXPECT_EQ(*set.wait(out, Instant::never(), nullptr, vain), 0);
+    EXPECT_EQ(vain.ended, 1u);  // however often it slept
     return vain.last.leaves_packets;
   }
 
@@ -322,7 +323,9 @@ class InVain : public WaitingTest {
       last = request;
       return left_-- == 0 ? SleepEnd::timed_out : SleepEnd::rx_interrupt;
     }
+    void end_sleeps(Sleeper&) override { ++ended; }
     SleepRequest last;
+    unsigned ended = 0;
 
    private:
     Instant now_;
