@@ -13,6 +13,7 @@ namespace pollux {
   X(tx_bytes, "octets given to all devices")                                     \
   X(tx_refused, "packets a device refused for the time being")                   \
   X(tx_dropped, "packets given up because a device took nothing for 100 ms")     \
+  X(steered, "packets that came to the wrong queue, handed to another stack")    \
   X(loopback_packets, "packets turned around inside the stack")                  \
   X(polls, "times the devices were asked for packets")                           \
   X(softirq_polls, "those of them that the softirq thread made")                 \

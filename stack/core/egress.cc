@@ -191,7 +191,7 @@ void Stack::send_arp(Interface& out, const ArpMessage& message, Instant now) {
 void Stack::give_up(const Packet& packet, Instant now) {
   count_drop(Drop::unresolved);
   const std::optional<icmp::Error> error = icmp::error_about(packet, Errno::host_unreachable);
-  if (error) receive_icmp_error(*error, now);
+  if (error) receive_icmp_error(*error, 0, now);
 }
 
 bool Stack::has_room(const Route& route, Instant now) {

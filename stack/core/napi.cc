@@ -27,8 +27,19 @@ Instant Napi::poll(unsigned budget, Claim who) {
 }
 
 Instant Napi::poll_inside(unsigned budget, Claim who) {
-  Entered entered(stack_.entry());
-  LcoreScope lcore(stack_.lcore());
+  Instant now;
+  NapiSet posted = 0;
+  {
+    const Entered entered(stack_.entry());
+    const LcoreScope lcore(stack_.index());
+    now = poll_entered(budget, who);
+    posted = stack_.take_posted();
+  }
+  stack_.deliver(posted);
+  return now;
+}
+
+Instant Napi::poll_entered(unsigned budget, Claim who) {
   const Instant now = stack_.read_clock();
   const bool busy = stack_.poll(budget, now);
   was_busy_.store(busy, std::memory_order_relaxed);

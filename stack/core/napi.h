@@ -100,6 +100,7 @@ class Napi {
 
  private:
   Instant poll_inside(unsigned budget, Claim who);
+  Instant poll_entered(unsigned budget, Claim who);
   void give_way();
   void wake_softirq();
   void wake_holder();

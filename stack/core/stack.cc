@@ -29,6 +29,7 @@ Stack::Stack(const Config& config, const Parts& parts, std::uint64_t seed,
              const tcp::Secret& secret)
     : entry_(config.threads),
       index_(parts.index),
+      peers_(parts.peers),
       clock_(parts.clock),
       rng_(seed),
       pool_(parts.pool),
@@ -37,8 +38,8 @@ Stack::Stack(const Config& config, const Parts& parts, std::uint64_t seed,
       reassembly_({}, rng_),
       icmp_rate_limit_({}, rng_),
       neighbour_limits_{.entries = config.neighbours},
-      tcp_(config.tcp, tcp_limits(config), {parts.pool, parts.ports, rng_, counters_}, secret,
-           clock_.now()),
+      tcp_(config.tcp, tcp_limits(config), {parts.pool, parts.ports, rng_, counters_, parts.index},
+           secret, clock_.now()),
       udp_(config.sockets, {}, rng_),
       ping_(kPingSockets, {}, rng_),
       loopback_(kLoopbackPackets),
@@ -69,7 +70,9 @@ void Stack::add_interface(NetDevice& device, const PortConfig& config) {
   routes_.add_interface(id, config.mtu ? config.mtu : device.caps().mtu);
   for (const Prefix& address : config.addresses) {
     routes_.add_address(id, address);
-    interfaces_.back()->neighbours().add_address(address, Claim::announce, now);
+    // One of several announces for all.
+    const Claim claim = index_ == 0 ? Claim::announce : Claim::silent;
+    interfaces_.back()->neighbours().add_address(address, claim, now);
   }
   if (config.gateway) routes_.add_gateway({IpAddress::any_v4(), 0}, *config.gateway);
   lacks_interrupts_ = lacks_interrupts_ || device.rx_interrupt_fd() < 0;
@@ -84,8 +87,10 @@ Instant Stack::enter() {
 
 void Stack::leave(Instant now) {
   finish_call(now);
+  const NapiSet posted = take_posted();
   lcore_scope_.reset();
   entry_.leave();
+  deliver(posted);
 }
 
 // Linux: sk_stream_wait_close(): a signal ends the wait, and what was sent goes on without it.

@@ -15,6 +15,7 @@
 #include "stack/base/clock.h"
 #include "stack/base/entry.h"
 #include "stack/core/config.h"
+#include "stack/core/inbox.h"
 #include "stack/core/interface.h"
 #include "stack/ip/icmp.h"
 #include "stack/ip/icmp_rate_limit.h"
@@ -30,13 +31,17 @@ namespace pollux {
 
 // Owned by the Host, or by a simulated one. Everything in it is destroyed in reverse order of its
 // members. All but the constructor and what says so is called with entry() entered.
+class Peers;
+
 class Stack final : public WorldGate {
  public:
+  static constexpr unsigned kDatagramStack = 0;  // where the sockets of UDP and ping live
   struct Parts {
     PacketPool& pool;
     tcp::Ports& ports;
     Clock& clock;
-    unsigned index = 0;  // bit of NapiSet; lcore id of those inside
+    unsigned index = 0;      // bit of NapiSet; lcore id of those inside
+    Peers* peers = nullptr;  // null: there are no others
   };
   Stack(const Config& config, const Parts& parts, std::uint64_t seed, const tcp::Secret& secret);
   ~Stack() override;
@@ -80,8 +85,15 @@ class Stack final : public WorldGate {
   // When it next wants a poll without a packet arriving. The past: at once.
   Instant next_timeout() const { return is_refusing_ ? Instant() : earliest_timeout(); }
 
+  // --- several queues (peers.h). With nothing entered: opens every letter; to whom it has posted.
+  NapiSet collect();
+  Inbox& inbox() { return inbox_; }
+  // What was posted inside; the caller delivers it when it is out.
+  NapiSet take_posted() { return std::exchange(posted_, 0); }
+  void deliver(NapiSet posted);
+
   Entry& entry() { return entry_; }
-  unsigned lcore() const { return index_; }
+  unsigned index() const { return index_; }
   World& world() { return world_; }
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
@@ -99,13 +111,27 @@ class Stack final : public WorldGate {
   void receive_ip(Packet packet, const ipv4::AcceptContext& context, Instant now);
   void receive_datagram(ipv4::Arrived&& arrived, Instant now);
   void receive_tcp(const IpInfo& ip, Packet packet, Instant now);
+  void receive_segment(tcp::Arrival&& arrival, NapiSet visited, Instant now);
   void receive_udp(const IpInfo& ip, Packet packet, Instant now);
+  void receive_udp_datagram(udp::Datagram&& datagram, Instant now);
   void receive_icmp(const IpInfo& ip, Packet packet, Instant now);
-  void receive_icmp_error(const icmp::Error& error, Instant now);
+  void receive_echo_reply(udp::Datagram&& reply, Instant now);
+  void receive_icmp_error(const icmp::Error& error, NapiSet visited, Instant now);
   bool receive_loopback(Instant now);
   void after_event(tcp::Connection& connection, Instant now);
   void refuse(const IpInfo& ip, const Packet& packet, const icmp::ErrorToSend& what, Instant now);
   void count_drop(Drop reason) { ++drops_[static_cast<std::size_t>(reason)]; }
+
+  // steering.cc
+  NapiSet own_bit() const { return NapiSet{1} << index_; }
+  // The sockets of UDP and ping live in one Stack.
+  bool has_datagrams() const { return !peers_ || index_ == kDatagramStack; }
+  void post(unsigned to, Letter&& letter);
+  bool pass_on(tcp::Arrival& arrival, NapiSet visited);
+  bool pass_on(const icmp::Error& error, NapiSet visited);
+  void pass_on_datagram(Letter&& letter);
+  void share(InterfaceId interface, const ArpMessage& message);
+  void open(Letter&& letter, Instant now);
 
   // egress.cc, top down
   void flush(Instant now);
@@ -139,6 +165,9 @@ class Stack final : public WorldGate {
 
   Entry entry_;
   const unsigned index_;
+  Peers* const peers_;
+  Inbox inbox_;
+  NapiSet posted_ = 0;  // whose inboxes have something from the thread that is inside
   Clock& clock_;
   Instant now_;
   PollContext* poll_context_ = nullptr;

@@ -86,7 +86,8 @@ Result<void> TcpSocket::bind(const Endpoint& local, Instant) {
 }
 
 Result<void> TcpSocket::bind_port(const Endpoint& local) {
-  ASSIGN_OR_RETURN(port_, world_->tcp.ports().bind(local, sharing()));
+  tcp::Tcp& tcp = world_->tcp;
+  ASSIGN_OR_RETURN(port_, tcp.ports().bind(local, sharing(), tcp.world()));
   return {};
 }
 

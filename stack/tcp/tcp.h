@@ -90,6 +90,7 @@ class Tcp {
     Ports& ports;  // the process's
     Rng& rng;
     Counters& counters;
+    unsigned index = 0;  // of the Stack
   };
   Tcp(const TcpConfig& config, const TcpLimits& limits, const Parts& parts, const Secret& secret,
       Instant now);
@@ -171,6 +172,7 @@ class Tcp {
   void set_steering(const Steering& steering) { steering_ = steering; }
   void note_memory();  // once per burst: whether received text is to be copied out of its packets
   Ports& ports() { return ports_; }
+  WorldSet world() const { return world_; }
   const TcpConfig& config() const { return config_; }
   std::uint32_t connections() const { return connections_.used(); }
   std::uint32_t time_waits() const { return time_waits_.size(); }
@@ -197,6 +199,7 @@ class Tcp {
 
   PacketPool& pool_;
   Ports& ports_;
+  const WorldSet world_;
   TcpLimits limits_;
   Secret secret_;
   TcpConfig config_;
