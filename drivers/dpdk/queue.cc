@@ -4,13 +4,15 @@
 #include <rte_ethdev.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace pollux {
 namespace {
 
 constexpr std::size_t kMaxBurst = 256;
 constexpr std::uint64_t kRxFlags = RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK |
-                                   RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+                                   RTE_MBUF_F_RX_LRO | RTE_MBUF_F_RX_VLAN |
+                                   RTE_MBUF_F_RX_VLAN_STRIPPED;
 constexpr std::uint64_t kVlanStripped = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
 
 // A span of empty Packets is a row of mbuf pointers to fill.
@@ -42,6 +44,13 @@ Checksum l4_checksum(std::uint64_t flags) {
   }
 }
 
+// A device merges only segments whose checksums it has verified, and the header that is left may
+// still have the first one's.
+void note_merged(PacketMeta& meta) {
+  if (meta.ip_checksum == Checksum::unknown) meta.ip_checksum = Checksum::valid;
+  if (meta.l4_checksum == Checksum::unknown) meta.l4_checksum = Checksum::valid;
+}
+
 void note_received(Packet& packet) {
   const rte_mbuf& mbuf = *packet.mbuf();
   const std::uint64_t flags = mbuf.ol_flags & kRxFlags;
@@ -52,6 +61,7 @@ void note_received(Packet& packet) {
   const bool has_vlan = (flags & kVlanStripped) == kVlanStripped;
   packet.meta() = {ip_checksum(flags), l4_checksum(flags),
                    has_vlan ? mbuf.vlan_tci : std::uint16_t{0}, has_vlan};
+  if ((flags & RTE_MBUF_F_RX_LRO) != 0) note_merged(packet.meta());
 }
 
 }  // namespace
@@ -63,15 +73,41 @@ Queue::Queue(std::uint16_t port, const DeviceCaps& caps, PacketPool& pool, RxInt
       port_(port),
       takes_all_(caps.tx_multi_segments && !caps.tx_vlan_insert) {}
 
+void Queue::watch(DeviceWatch& watch) {
+  watch_ = &watch;
+  watch.add_user();
+}
+
+void Queue::let_go() {
+  if (!is_gone() || std::exchange(has_let_go_, true)) return;
+  watch_->release();
+}
+
+void Queue::arm_rx_interrupt() {
+  if (!is_gone()) interrupt_.arm();
+}
+
+void Queue::disarm_rx_interrupt() {
+  if (is_gone()) return;
+  interrupt_.disarm();
+  if (watch_ && interrupt_.has_lost_device()) watch_->note_gone();
+}
+
 std::size_t Queue::rx_burst(std::span<Packet> out) {
+  if (is_gone()) return 0;
   const auto wanted = static_cast<std::uint16_t>(std::min(out.size(), kMaxBurst));
   const std::size_t n = rte_eth_rx_burst(port_, 0, mbufs_of(out.data()), wanted);
   for (std::size_t i = 0; i < n; ++i) note_received(out[i]);
+  interrupt_.note_burst(n);
   return n;
 }
 
 std::size_t Queue::tx_burst(std::span<Packet> packets) {
   std::size_t done = 0;
+  if (is_gone()) {
+    for (Packet& packet : packets) packet.reset();
+    return packets.size();
+  }
   while (done < packets.size()) {
     const std::span<Packet> rest =
         packets.subspan(done, std::min(packets.size() - done, kMaxBurst));
@@ -137,6 +173,7 @@ Queue::Fit Queue::copy_into_one(Packet& packet) {
 }
 
 bool Queue::is_link_up() const {
+  if (watch_) return watch_->is_up();
   rte_eth_link link{};
   return rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }
