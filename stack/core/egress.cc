@@ -11,6 +11,14 @@ namespace pollux {
 namespace {
 // Client and server inside one stack make all the progress that Linux's would within a call.
 constexpr unsigned kLoopbackRounds = 64;
+// The tag is in the frame or in the note to the device; a packet that turns around has another's.
+void finish_frame(const Interface& out, const ethernet::Addresses& addresses, std::uint16_t type,
+                  Packet& packet) {
+  ethernet::prepend(packet, addresses, type, out.tag_in_frame());
+  packet.meta().has_vlan = out.is_tagged_by_device();
+  packet.meta().vlan_tci = out.vlan();
+}
+
 constexpr std::uint16_t kGsoLimit = 65535 - 60 - 60;  // text of one packet, longest headers
 
 // RFC 1122 3.3.6 (all ones), RFC 1112 6.4 (multicast).
@@ -133,7 +141,7 @@ void Stack::send_ip(const Route& route, const IpSend& ip, tcp::Encoded&& encoded
   const bool by_device = out.caps().tx_ipv4_checksum;
   ipv4::prepend(encoded.packet, ip, id, by_device);
   encoded.offload.ipv4_checksum = by_device;
-  encoded.offload.link_length = ethernet::header_length(out.vlan());
+  encoded.offload.link_length = ethernet::header_length(out.tag_in_frame());
   encoded.offload.ip_length = sizeof(wire::Ipv4Header);
   encoded.packet.request(encoded.offload);
   send_on_link(route, std::move(encoded.packet), now);
@@ -163,7 +171,7 @@ void Stack::send_on_link(const Route& route, Packet packet, Instant now) {
 }
 
 void Stack::put_frame(Interface& out, const MacAddress& to, Packet packet, Instant now) {
-  ethernet::prepend(packet, {out.caps().mac, to}, ethernet::kTypeIpv4, out.vlan());
+  finish_frame(out, {out.caps().mac, to}, ethernet::kTypeIpv4, packet);
   if (!out.enqueue(std::move(packet), now)) ++counters_.tx_refused;
 }
 
@@ -182,8 +190,7 @@ void Stack::send_neighbour_messages(Interface& out, Instant now) {
 void Stack::send_arp(Interface& out, const ArpMessage& message, Instant now) {
   Packet packet = arp::encode(pool_, message);
   if (!packet) return count_drop(Drop::no_memory);
-  const ethernet::Addresses addresses{out.caps().mac, message.frame_destination};
-  ethernet::prepend(packet, addresses, ethernet::kTypeArp, out.vlan());
+  finish_frame(out, {out.caps().mac, message.frame_destination}, ethernet::kTypeArp, packet);
   if (!out.enqueue(std::move(packet), now)) ++counters_.tx_refused;
 }
 
@@ -215,6 +222,7 @@ void Stack::transmit(Instant now) {
     counters_.tx_packets += sent.packets;
     counters_.tx_bytes += sent.bytes;
     counters_.tx_dropped += sent.dropped;
+    counters_.link_downs += sent.link_downs;
     is_refusing_ = is_refusing_ || out->is_refusing();
   }
 }
