@@ -22,6 +22,9 @@ struct DeviceCaps {
   bool tx_udp_checksum = false;
   bool tx_tso = false;
   bool tx_multi_segments = false;  // takes chains; otherwise a packet must be one segment
+  // Of one chain at most, and of one that the device cuts.
+  std::uint16_t tx_segments = UINT16_MAX;
+  std::uint16_t tx_tso_segments = UINT16_MAX;
   bool tx_vlan_insert = false;
   bool rx_checksum = false;  // packets carry Checksum::good or bad; informational
 };

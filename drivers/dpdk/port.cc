@@ -302,6 +302,10 @@ DeviceCaps EthPort::caps() const {
   caps.tx_udp_checksum = (tx & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0;
   caps.tx_tso = (tx & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0;
   caps.tx_multi_segments = (tx & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+  // 0: the driver did not think of it.
+  const rte_eth_desc_lim& limits = info_.tx_desc_lim;
+  if (limits.nb_mtu_seg_max != 0) caps.tx_segments = limits.nb_mtu_seg_max;
+  if (limits.nb_seg_max != 0) caps.tx_tso_segments = limits.nb_seg_max;
   caps.tx_vlan_insert = (tx & RTE_ETH_TX_OFFLOAD_VLAN_INSERT) != 0;
   caps.rx_checksum = (conf_.rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0;
   return caps;

@@ -71,7 +71,8 @@ Queue::Queue(std::uint16_t port, const DeviceCaps& caps, PacketPool& pool, RxInt
       pool_(pool),
       interrupt_(std::move(interrupt)),
       port_(port),
-      takes_all_(caps.tx_multi_segments && !caps.tx_vlan_insert) {}
+      takes_all_(caps.tx_multi_segments && !caps.tx_vlan_insert &&
+                 std::min(caps.tx_segments, caps.tx_tso_segments) == UINT16_MAX) {}
 
 void Queue::watch(DeviceWatch& watch) {
   watch_ = &watch;
@@ -150,18 +151,35 @@ Queue::Fit Queue::fit(Packet& packet) {
     packet.mbuf()->vlan_tci = packet.meta().vlan_tci;
   }
   // A driver without chains may also look for the octets in the element itself (net_af_xdp).
-  if (caps_.tx_multi_segments) return Fit::ready;
-  if (packet.segments() == 1 && RTE_MBUF_DIRECT(packet.mbuf())) return Fit::ready;
-  return copy_into_one(packet);
+  const bool is_fine = caps_.tx_multi_segments || RTE_MBUF_DIRECT(packet.mbuf());
+  if (is_fine && packet.segments() <= most_segments(packet)) return Fit::ready;
+  return copy_tightly(packet);
 }
 
-Queue::Fit Queue::copy_into_one(Packet& packet) {
-  const std::uint32_t size = packet.size();
-  if (size > pool_.data_room()) return Fit::never;
-  Packet copy = pool_.allocate_from_reserve();
-  if (!copy) return Fit::no_memory;
-  std::byte* to = copy.put(static_cast<std::uint16_t>(size));
-  CHECK(to != nullptr && packet.copy_out(0, Bytes(to, size)) == size);
+std::uint16_t Queue::most_segments(const Packet& packet) const {
+  if (!caps_.tx_multi_segments) return 1;
+  const bool is_cut = (packet.mbuf()->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
+  return is_cut ? caps_.tx_tso_segments : caps_.tx_segments;
+}
+
+// Text that was sent in small pieces and is sent again together can be a chain of very many.
+Queue::Fit Queue::copy_tightly(Packet& packet) {
+  const std::uint32_t size = packet.size(), room = pool_.data_room();
+  if ((size + room - 1) / room > most_segments(packet)) return Fit::never;
+  Packet copy;
+  for (std::uint32_t done = 0; done < size;) {
+    Packet piece = size <= room ? pool_.allocate_from_reserve() : pool_.allocate();
+    if (!piece) return Fit::no_memory;
+    const auto step = static_cast<std::uint16_t>(std::min(size - done, room));
+    std::byte* to = piece.put(step);
+    CHECK(to != nullptr && packet.copy_out(done, Bytes(to, step)) == step);
+    done += step;
+    if (copy) {
+      PacketPool::chain(copy, std::move(piece));
+    } else {
+      copy = std::move(piece);
+    }
+  }
   const std::uint64_t asked = packet.mbuf()->ol_flags & RTE_MBUF_F_TX_OFFLOAD_MASK;
   copy.mbuf()->ol_flags |= asked;
   copy.mbuf()->tx_offload = packet.mbuf()->tx_offload;

@@ -34,7 +34,7 @@ class Queue : public NetDevice {
   bool has_failed_interrupt() const { return interrupt_.has_failed(); }
   // Packets that no device of this kind can send: taken from the caller and freed.
   std::uint64_t tx_dropped() const { return tx_dropped_; }
-  // Chains that were copied into one buffer because the device takes none.
+  // Chains that were copied into fewer buffers because the device takes none, or no longer ones.
   std::uint64_t tx_copied() const { return tx_copied_; }
 
  protected:
@@ -48,7 +48,8 @@ class Queue : public NetDevice {
   };
   Ready make_ready(std::span<Packet> packets);
   Fit fit(Packet& packet);
-  Fit copy_into_one(Packet& packet);
+  Fit copy_tightly(Packet& packet);
+  std::uint16_t most_segments(const Packet& packet) const;
 
   DeviceCaps caps_;
   PacketPool& pool_;

@@ -67,7 +67,7 @@ bool Stack::send_connection(tcp::Connection& connection, Instant now) {
     return true;
   }
   const tcp::TxContext context = tx_context(*route);
-  connection.set_gso_limit(context.segmentation_by_device ? kGsoLimit : std::uint16_t{0});
+  connection.set_gso_limit(context.segmentation_by_device ? gso_limit(*route) : std::uint16_t{0});
   while (has_room(*route, now)) {
     const std::optional<tcp::Segment> segment = connection.next_segment(now);
     if (!segment) {
@@ -212,6 +212,14 @@ tcp::TxContext Stack::tx_context(const Route& route) {
   if (route.interface == kLoopbackInterface) return {true, false};
   const DeviceCaps& caps = interface(route.interface).caps();
   return {caps.tx_tcp_checksum, caps.tx_tso};
+}
+
+// One segment for the headers, and one because text does not begin where a buffer does.
+std::uint16_t Stack::gso_limit(const Route& route) {
+  const unsigned segments =
+      std::max<unsigned>(interface(route.interface).caps().tx_tso_segments, 3);
+  const unsigned limit = (segments - 2) * pool_.data_room();
+  return static_cast<std::uint16_t>(std::min<unsigned>(limit, kGsoLimit));
 }
 
 void Stack::transmit(Instant now) {

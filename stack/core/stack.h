@@ -123,6 +123,7 @@ class Stack final : public WorldGate {
   void give_up(const Packet& packet, Instant now);
   bool has_room(const Route& route, Instant now);
   tcp::TxContext tx_context(const Route& route);
+  std::uint16_t gso_limit(const Route& route);
   void transmit(Instant now);
 
   // device_loss.cc

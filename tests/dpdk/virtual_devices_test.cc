@@ -147,6 +147,38 @@ TEST_F(VirtualDevices, a_chain_too_long_to_copy_is_dropped_and_counted) {
   EXPECT_EQ(queue.rx_burst(out), 2u);
 }
 
+TEST_F(VirtualDevices, a_chain_of_too_many_segments_is_copied_into_few) {
+  const auto port = open_port("net_ring0");
+  ASSERT_TRUE(port);
+  DeviceCaps poor = port->queue().caps();
+  poor.tx_segments = 2;
+  poor.tx_tso_segments = 3;
+  Queue queue(0, poor, test_pool(), RxInterrupt());
+  const auto chain_of = [](std::size_t segments, std::uint64_t flags) {
+    Packet packet = packet_of(test_pool(), test_frame(1400, 1));
+    for (std::size_t i = 1; i < segments; ++i) {
+      PacketPool::chain(packet, packet_of(test_pool(), test_frame(700, 2)));
+    }
+    packet.mbuf()->ol_flags |= flags;
+    return packet;
+  };
+  std::array<Packet, 4> packets{chain_of(2, 0), chain_of(4, 0), chain_of(6, RTE_MBUF_F_TX_TCP_SEG),
+                                chain_of(9, RTE_MBUF_F_TX_TCP_SEG)};
+  std::array<Octets, 3> sent;
+  for (std::size_t i = 0; i < 3; ++i) sent[i] = octets_of(packets[i]);
+  EXPECT_EQ(queue.tx_burst(packets), 4u);
+  EXPECT_EQ(queue.tx_copied(), 2u);
+  EXPECT_EQ(queue.tx_dropped(), 1u);  // 7,000 octets are no three segments
+  std::array<Packet, 4> out;
+  ASSERT_EQ(queue.rx_burst(out), 3u);
+  const std::uint16_t segments[] = {2, 2, 3};
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(octets_of(out[i]), sent[i]);
+    EXPECT_EQ(out[i].segments(), segments[i]);
+  }
+  EXPECT_NE(out[2].mbuf()->ol_flags & RTE_MBUF_F_TX_TCP_SEG, 0u);
+}
+
 TEST_F(VirtualDevices, without_packets_a_chain_waits_for_its_copy) {
   const auto port = open_port("net_ring0");
   ASSERT_TRUE(port);

@@ -125,6 +125,19 @@ TEST_F(DeviceLoss, a_merged_frame_with_a_wrong_checksum_counts_if_the_device_is_
   s.put();
 }
 
+TEST_F(DeviceLoss, what_a_device_cuts_has_no_more_segments_than_it_takes) {
+  device_.caps().tx_tcp_checksum = device_.caps().tx_tso = true;
+  device_.caps().tx_tso_segments = 5;
+  Socket& s = connected();
+  device_.sent.clear();
+  EXPECT_TRUE(write(s, 10'000).ok());
+  std::size_t largest = 0;
+  for (const Octets& frame : device_.sent) largest = std::max(largest, frame.size());
+  EXPECT_GT(largest, 3000u);  // more than a segment in one
+  EXPECT_LE(largest, kTcp + 20 + 3 * 2048);
+  s.put();
+}
+
 TEST_F(DeviceLoss, without_a_link_what_is_sent_is_lost_and_comes_again) {
   Socket& s = connected();
   device_.has_link = false;
