@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# link_test.sh - the link goes down for 5 s during a transfer, and it resumes; the device is deleted,
-# and every call says so.
+# link_test.sh - the link goes down for 5 s during a transfer, and it resumes; the device is
+# deleted, and every call says so.
 source "$(dirname "$0")/lib.sh" "$@"
 space a
 tap=$work/slow.toml
-{ cat "$root/config/tap.toml"; echo 'impair_tx = "rate=200mbit"'; echo 'impair_rx = "rate=200mbit"'; } >"$tap"
+cat "$root/config/tap.toml" - >"$tap" <<'END'
+impair_tx = "rate=200mbit"
+impair_rx = "rate=200mbit"
+END
 head -c $((48 << 20)) /dev/urandom >"$work/file"
 sum=$(sha256sum <"$work/file")
 link() { ip -n "$space_a" link set plx0 "$1"; }
