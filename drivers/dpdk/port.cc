@@ -82,12 +82,23 @@ class EthPort final : public Port, public DeviceWatch::Owner {
   std::unique_ptr<Queue> queue_;
 };
 
+// A whole frame in one buffer of the ring: net_memif 22.11 leaves an old frame's mark of a chain in
+// the first descriptor of a new one, and every lap of the ring glues frames together.
+std::string with_memif_buffers(const std::string& arguments, const PortOptions& options) {
+  constexpr unsigned kDefault = 2048;
+  const unsigned frame = options.mtu + kFrameOverhead;
+  if (frame <= kDefault || !device_argument(options.device, "bsize").empty()) return arguments;
+  return (arguments.empty() ? "" : arguments + ',') + "bsize=" + std::to_string(frame);
+}
+
 EthPort::EthPort(const PortOptions& options) : options_(options) {
   const std::size_t comma = options.device.find(',');
   name_ = options.device.substr(0, comma);
   if (comma != std::string::npos) arguments_ = options.device.substr(comma + 1);
   if (name_.starts_with("net_tap")) arguments_ = with_tap_interface(arguments_);
-  if (name_.starts_with("net_memif")) loop_ = std::make_unique<CallbackLoop>();
+  if (!name_.starts_with("net_memif")) return;
+  arguments_ = with_memif_buffers(arguments_, options);
+  loop_ = std::make_unique<CallbackLoop>();
 }
 
 EthPort::~EthPort() {
