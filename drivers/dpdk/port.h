@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "drivers/dpdk/eal.h"
+#include "drivers/dpdk/port_counts.h"
 #include "drivers/net_device.h"
 #include "drivers/packet_pool.h"
 
@@ -17,8 +19,10 @@ struct PortOptions {
   std::uint16_t rx_descriptors = 1024;
   std::uint16_t tx_descriptors = 1024;
   std::uint16_t mtu = 0;         // 0: the device's
+  std::uint16_t vlan = 0;        // whose frames are wanted too; 0: untagged ones only
   bool checksum_offload = true;  // use what the device offers
   bool tso = true;
+  bool lro = true;  // only with checksum_offload: nobody can verify what was merged
   bool rx_interrupts = true;
 };
 
@@ -30,6 +34,9 @@ class Port {
                                     DriverError& error);
   virtual ~Port() = default;
   virtual NetDevice& queue() = 0;
+  // See port_counts(); also "rx_interrupts": whether sleeps end by them. None once the device is
+  // gone.
+  virtual std::vector<PortCount> counts() const = 0;
   virtual std::string driver() const = 0;  // net_tap, net_memif, ...
   // The interface that the kernel sees (TAP), empty for none.
   virtual std::string kernel_interface() const = 0;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "drivers/dpdk/device_watch.h"
 #include "drivers/dpdk/rx_interrupt.h"
 #include "drivers/net_device.h"
 #include "drivers/packet_pool.h"
@@ -13,16 +14,27 @@ namespace pollux {
 class Queue : public NetDevice {
  public:
   Queue(std::uint16_t port, const DeviceCaps& caps, PacketPool& pool, RxInterrupt interrupt);
+  // The port's, from whom it knows of removal. Before use.
+  void watch(DeviceWatch& watch);
   std::size_t rx_burst(std::span<Packet> out) override;
   std::size_t tx_burst(std::span<Packet> packets) override;
   const DeviceCaps& caps() const override { return caps_; }
   bool is_link_up() const override;
-  int rx_interrupt_fd() const override { return interrupt_.fd(); }
-  void arm_rx_interrupt() override { interrupt_.arm(); }
-  void disarm_rx_interrupt() override { interrupt_.disarm(); }
+  bool is_gone() const override { return has_let_go_ || (watch_ && watch_->is_gone()); }
+  void let_go() override;
+  int removal_fd() const override { return watch_ && !has_let_go_ ? watch_->fd() : -1; }
+  Instant next_event() const override {
+    return is_gone() && !has_let_go_ ? Instant() : Instant::never();
+  }
+  int rx_interrupt_fd() const override { return is_gone() ? -1 : interrupt_.fd(); }
+  bool doubts_interrupt() const override { return interrupt_.is_on_trial(); }
+  void arm_rx_interrupt() override;
+  void disarm_rx_interrupt() override;
+  // It promised interrupts and had none: it is polled.
+  bool has_failed_interrupt() const { return interrupt_.has_failed(); }
   // Packets that no device of this kind can send: taken from the caller and freed.
   std::uint64_t tx_dropped() const { return tx_dropped_; }
-  // Chains that were copied into one buffer because the device takes none.
+  // Chains that were copied into fewer buffers because the device takes none, or no longer ones.
   std::uint64_t tx_copied() const { return tx_copied_; }
 
  protected:
@@ -36,14 +48,17 @@ class Queue : public NetDevice {
   };
   Ready make_ready(std::span<Packet> packets);
   Fit fit(Packet& packet);
-  Fit copy_into_one(Packet& packet);
+  Fit copy_tightly(Packet& packet);
+  std::uint16_t most_segments(const Packet& packet) const;
 
   DeviceCaps caps_;
   PacketPool& pool_;
   RxInterrupt interrupt_;
+  DeviceWatch* watch_ = nullptr;  // null: not watched
   std::uint64_t tx_dropped_ = 0;
   std::uint64_t tx_copied_ = 0;
   std::uint16_t port_;
+  bool has_let_go_ = false;
   bool takes_all_;  // any packet is ready for the device as it is
 };
 

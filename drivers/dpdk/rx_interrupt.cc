@@ -1,14 +1,22 @@
 // rx_interrupt.cc - which driver has which descriptor, found out and tried.
 #include "drivers/dpdk/rx_interrupt.h"
 
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <netpacket/packet.h>
 #include <poll.h>
 #include <rte_ethdev.h>
+#include <rte_log.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <utility>
+
+#include "drivers/dpdk/tsc_clock.h"
 
 namespace pollux {
 namespace {
@@ -26,6 +34,29 @@ int packet_socket(const std::vector<int>& opened) {
     if (domain == AF_PACKET || domain == AF_XDP) return fd;
   }
   return -1;
+}
+
+bool is_ready(int fd, short events) {
+  pollfd state{.fd = fd, .events = events, .revents = 0};
+  return poll(&state, 1, 0) == 1;
+}
+
+// Whether the interface below is still there. A socket's error is taken, or it would be told again
+// and again: that of an interface that is merely down too.
+bool is_device_there(int fd) {
+  const int domain = domain_of(fd);
+  if (domain < 0) {
+    ifreq request{};
+    return ioctl(fd, TUNGETIFF, &request) == 0;
+  }
+  int error = 0;
+  socklen_t size = sizeof error;
+  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+  if (domain == AF_XDP) return error != ENETDOWN;
+  sockaddr_ll address{};
+  socklen_t length = sizeof address;
+  return getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0 ||
+         address.sll_ifindex >= 0;
 }
 
 bool is_over_packet_socket(const std::string& driver) {
@@ -58,7 +89,10 @@ RxInterrupt::RxInterrupt(RxInterrupt&& other) noexcept
     : kind_(std::exchange(other.kind_, Kind::none)),
       port_(other.port_),
       fd_(std::exchange(other.fd_, -1)),
-      epoll_(std::exchange(other.epoll_, -1)) {}
+      epoll_(std::exchange(other.epoll_, -1)),
+      was_down_(other.was_down_),
+      has_lost_device_(other.has_lost_device_),
+      trial_(other.trial_) {}
 
 RxInterrupt::~RxInterrupt() {
   if (epoll_ >= 0) close(epoll_);
@@ -72,20 +106,44 @@ void RxInterrupt::watch_edge() {
 }
 
 void RxInterrupt::arm() {
+  if (kind_ == Kind::eventfd) trial_.arm();
   if (kind_ == Kind::eventfd || kind_ == Kind::edge) rte_eth_dev_rx_intr_enable(port_, 0);
 }
 
 void RxInterrupt::disarm() {
-  if (kind_ == Kind::none || kind_ == Kind::level) return;
+  if (kind_ == Kind::none) return;
+  if (kind_ == Kind::level) return look_for_loss();
+  trial_.disarm();
   rte_eth_dev_rx_intr_disable(port_, 0);
   if (kind_ == Kind::edge) {
     std::array<epoll_event, 1> event;
     while (epoll_wait(epoll_, event.data(), 1, 0) > 0) continue;
     return;
   }
-  pollfd readable{.fd = fd_, .events = POLLIN, .revents = 0};
   std::uint64_t count = 0;
-  if (poll(&readable, 1, 0) == 1 && read(fd_, &count, sizeof count) < 0) return;
+  if (is_ready(fd_, POLLIN) && read(fd_, &count, sizeof count) < 0) return;
+}
+
+void RxInterrupt::judge(std::size_t packets) {
+  static TscClock clock;
+  trial_.burst(packets, clock.now(), [this] { return is_ready(fd_, POLLIN); });
+  if (!has_failed()) return;
+  char device[RTE_ETH_NAME_MAX_LEN] = "";
+  rte_eth_dev_get_name_by_port(port_, device);
+  rte_log(RTE_LOG_WARNING, RTE_LOGTYPE_USER1,
+          "pollux: %s promises receive interrupts and gives none: it is polled\n", device);
+  rte_eth_dev_rx_intr_disable(port_, 0);
+  kind_ = Kind::none;
+  fd_ = -1;
+}
+
+// Down it has its error, and is told of no other when it is deleted then: once down, asked always.
+void RxInterrupt::look_for_loss() {
+  was_down_ = was_down_ || is_ready(fd_, 0);
+  if (!was_down_ || is_device_there(fd_)) return;
+  has_lost_device_ = true;
+  kind_ = Kind::none;
+  fd_ = -1;
 }
 
 }  // namespace pollux

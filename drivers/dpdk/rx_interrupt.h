@@ -5,14 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "drivers/dpdk/interrupt_trial.h"
+
 namespace pollux {
 
 // Each driver has its own way, and configuring interrupts succeeds for all of them, so the driver's
 // name decides and the descriptor is looked at.
-//
-//   level    the packets' own descriptor (TAP, packet socket): readable while one waits; never read
-//   it eventfd  the device writes it while the interrupt is enabled; reading it clears it edge a
-//   descriptor that stays readable for ever once it was: watched by an epoll of our own
 class RxInterrupt {
  public:
   RxInterrupt() = default;  // none
@@ -23,19 +21,39 @@ class RxInterrupt {
   RxInterrupt& operator=(RxInterrupt&&) = delete;
   ~RxInterrupt();
 
+  // -1: none, or not any more.
   int fd() const { return kind_ == Kind::edge ? epoll_ : fd_; }
   void arm();
   void disarm();
+  // After each burst.
+  void note_burst(std::size_t packets) {
+    if (trial_.is_waiting()) judge(packets);
+  }
+  bool is_on_trial() const { return kind_ == Kind::eventfd && trial_.is_open(); }
+  // It promised interrupts and had none.
+  bool has_failed() const { return trial_.verdict() == InterruptTrial::Verdict::fails; }
+  // A kernel's device that has been deleted. It would wake who sleeps on it for ever.
+  bool has_lost_device() const { return has_lost_device_; }
 
  private:
-  enum class Kind { none, level, eventfd, edge };
+  enum class Kind {
+    none,
+    level,    // the packets' own (TAP, packet socket): readable while one waits; never read it
+    eventfd,  // the device writes it while the interrupt is enabled; on trial until it has
+    edge,     // stays readable for ever once it was: watched by an epoll of our own
+  };
   RxInterrupt(Kind kind, std::uint16_t port, int fd);
   void watch_edge();
+  void judge(std::size_t packets);
+  void look_for_loss();
 
   Kind kind_ = Kind::none;
   std::uint16_t port_ = 0;
   int fd_ = -1;     // the driver's
   int epoll_ = -1;  // ours
+  bool was_down_ = false;
+  bool has_lost_device_ = false;
+  InterruptTrial trial_;
 };
 
 }  // namespace pollux

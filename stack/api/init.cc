@@ -113,6 +113,14 @@ Snapshot take_snapshot(Stack& stack) {
   return snapshot;
 }
 
+// Visited afterwards: the visitor may call the stack.
+std::vector<PortCount> take_device_counts(Host& host) {
+  std::optional<Entered> entered;
+  Entry& entry = host.stack_for_new_socket().entry();
+  if (entry.mode() == ThreadMode::shared) entered.emplace(entry);
+  return host.device_counts();
+}
+
 }  // namespace
 }  // namespace pollux
 
@@ -178,6 +186,9 @@ int plx_counters(void (*visit)(void* argument, const char* name, const char* mea
   visit(argument, #name, meaning, pollux::waits(pollux::WaitCounter::name)), ++count;
   POLLUX_WAIT_COUNTERS(POLLUX_VISIT)
 #undef POLLUX_VISIT
+  for (const auto& [name, value] : pollux::take_device_counts(*host)) {
+    visit(argument, name.c_str(), "as the port's driver counts it", value), ++count;
+  }
   return count;
 }
 

@@ -25,6 +25,7 @@ struct PortConfig {
   std::uint16_t descriptors = 1024;
   bool checksum_offload = true;
   bool tso = true;
+  bool lro = true;
   bool rx_interrupts = true;
   std::string impair_rx;  // "loss=0.01,delay=5ms"
   std::string impair_tx;

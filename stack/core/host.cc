@@ -178,10 +178,12 @@ DriverError Host::add_port(const PortConfig& config) {
                             .rx_descriptors = config.descriptors,
                             .tx_descriptors = config.descriptors,
                             .mtu = config.mtu,
+                            .vlan = config.vlan,
                             .checksum_offload = config.checksum_offload,
                             .tso = config.tso,
+                            .lro = config.lro,
                             .rx_interrupts = config.rx_interrupts};
-  Device device;
+  Device device{.name = config.name, .port = nullptr, .wrappers = {}};
   device.port = Port::open(options, pool_, error);
   if (error) return error;
   const std::string kernel_end = device.port->kernel_interface();
@@ -221,6 +223,16 @@ void Host::start_softirq() {
   if (config_.threads == ThreadMode::single) return;
   softirq_ =
       std::make_unique<Softirq>(context_, *napi_, kOnlyNapi, Duration::us(config_.softirq_usecs));
+}
+
+std::vector<PortCount> Host::device_counts() const {
+  std::vector<PortCount> all;
+  for (const Device& device : devices_) {
+    for (const auto& [name, value] : device.port->counts()) {
+      all.push_back({fmt::format("nic_{}_{}", device.name, name), value});
+    }
+  }
+  return all;
 }
 
 void Host::note_wait_returned(unsigned events) {

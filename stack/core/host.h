@@ -36,12 +36,15 @@ class Host {
   void leave();
   // In a forked child: its devices are the parent's.
   void abandon_claims();
+  // "nic_PORT_NAME" for everything that the ports' drivers count. Inside the stack.
+  std::vector<PortCount> device_counts() const;
   // epoll_wait, poll or select has returned `events` events: writes that follow may leave together.
   void note_wait_returned(unsigned events);
 
  private:
   // A port, and what its configuration wraps around it.
   struct Device {
+    std::string name;
     std::unique_ptr<Port> port;
     std::vector<std::unique_ptr<NetDevice>> wrappers;  // each around the one before
     NetDevice& outermost() { return wrappers.empty() ? port->queue() : *wrappers.back(); }

@@ -80,7 +80,7 @@ class Stack final : public WorldGate {
   // past: at once). Whoever sets an earlier timer or is refused by a device wakes it. `pause`:
   // between two polls of devices without interrupts.
   Instant announce_sleep(Sleeper& sleeper, Duration pause);
-  // Without entering.
+  // Also what tells of a device's removal.
   void add_rx_interrupt_fds(std::vector<pollfd>& fds) const;
   // When it next wants a poll without a packet arriving. The past: at once.
   Instant next_timeout() const { return is_refusing_ ? Instant() : earliest_timeout(); }
@@ -149,7 +149,15 @@ class Stack final : public WorldGate {
   void give_up(const Packet& packet, Instant now);
   bool has_room(const Route& route, Instant now);
   tcp::TxContext tx_context(const Route& route);
+  std::uint16_t gso_limit(const Route& route);
   void transmit(Instant now);
+
+  // device_loss.cc
+  void look_at_devices(Instant now);
+  void lose(Interface& gone, Instant now);
+  bool has_device() const;
+  bool depends_on(const Interface& gone, const FourTuple& tuple) const;
+  bool is_served_by(const Interface& gone, const IpAddress& local) const;
 
   // stack.cc
   bool has_output() const;
@@ -159,6 +167,7 @@ class Stack final : public WorldGate {
   Instant layers_timeout() const;
   Instant earliest_timeout() const { return earlier(layers_timeout(), next_device_event()); }
   Instant next_device_event() const;
+  Duration longest_sleep(Duration pause) const;
   void note_changes();
   std::uint16_t mtu_to(const IpAddress& destination, Instant now) const;
   Interface& interface(InterfaceId id) { return *interfaces_[id - 1u]; }
@@ -198,8 +207,7 @@ class Stack final : public WorldGate {
   Instant deferred_since_;
 
   std::optional<LcoreScope> lcore_scope_;  // of the thread inside, between enter and leave
-  bool lacks_interrupts_ = false;
-  bool is_refusing_ = false;  // a device has refused packets
+  bool is_refusing_ = false;               // a device has refused packets
   Sleeper* armed_ = nullptr;
   Instant asleep_until_;                   // of armed_; the past: it is awake
   std::optional<Instant> layers_timeout_;  // as of the last poll; none: something happened since

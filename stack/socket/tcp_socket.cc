@@ -211,6 +211,7 @@ Result<void> TcpSocket::listen(int backlog, Instant) {
 Result<Socket*> TcpSocket::accept(Instant now) {
   Listener* l = listener();
   if (!l) return Errno::invalid;
+  if (error_ == Errno::network_down) return take_error();
   if (!l->is_acceptable()) return Errno::again;
   TcpSocket* socket = socket_pools::create_tcp(*world_, socket_type(), nullptr);
   if (!socket) return Errno::system_files;

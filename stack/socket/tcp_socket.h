@@ -35,6 +35,7 @@ class TcpSocket final : public Socket {
   // By core, after take_events(): tells those who wait, in Linux's order (section 17).
   void on_events(tcp::EventSet events);
   void on_acceptable();  // 17.11
+  void on_network_down();  // a listener's last device is gone
 
   Result<void> bind(const Endpoint& local, Instant now) override;
   Result<void> connect(const Endpoint& remote, Instant now) override;

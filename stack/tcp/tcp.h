@@ -135,6 +135,15 @@ class Tcp {
   void release(Connection& connection, Instant now);
   // Before the end: every connection owes its peer a RST; the next flush sends them.
   void abort_all(Instant now);
+  // visit(Connection&) may settle the one it is given, no other.
+  template <typename Visit>
+  void for_each_connection(Visit&& visit) {
+    demux_.for_each(visit);
+  }
+  template <typename Visit>
+  void for_each_listener(Visit&& visit) {
+    demux_.for_each_listener(visit);
+  }
   // A connection that its program has closed still has something to deliver. O(buckets).
   bool is_delivering();
 

@@ -200,6 +200,54 @@ TEST_F(KernelDevices, af_xdp_carries_frames_both_ways_and_wakes) {
   EXPECT_TRUE(run("ip link del plxa"));
 }
 
+// As a thread that sleeps on the device and wakes does.
+bool is_gone_after_a_sleep(NetDevice& device) {
+  device.arm_rx_interrupt();
+  std::array<Packet, 32> out;
+  device.rx_burst(out);
+  device.disarm_rx_interrupt();
+  return device.is_gone();
+}
+
+TEST_F(KernelDevices, a_tap_that_is_deleted_is_gone) {
+  const auto port = open_port("net_tap0,iface=plxtest0");
+  ASSERT_TRUE(port && run("ip link set plxtest0 up"));
+  NetDevice& device = port->queue();
+  EXPECT_TRUE(eventually([&] { return device.is_link_up(); }));
+  EXPECT_FALSE(is_gone_after_a_sleep(device));
+  ASSERT_TRUE(run("ip link set plxtest0 down"));
+  EXPECT_TRUE(eventually([&] { return !device.is_link_up(); }));
+  EXPECT_FALSE(is_gone_after_a_sleep(device));
+  ASSERT_TRUE(run("ip link del plxtest0"));
+  EXPECT_TRUE(eventually([&] { return is_gone_after_a_sleep(device); }));
+  EXPECT_EQ(device.rx_interrupt_fd(), -1);
+  device.let_go();
+}
+
+TEST_F(KernelDevices, an_interface_that_is_down_wakes_nobody_and_one_that_is_deleted_is_gone) {
+  ASSERT_TRUE(
+      run("ip link add plxa type veth peer name plxb && ip link set plxa up &&"
+          " ip link set plxb up"));
+  const auto port = open_port("net_af_packet0,iface=plxa");
+  ASSERT_TRUE(port);
+  NetDevice& device = port->queue();
+  ASSERT_TRUE(run("ip link set plxa down"));
+  EXPECT_TRUE(is_readable(device.rx_interrupt_fd(), 1000));  // the socket's error
+  EXPECT_FALSE(is_gone_after_a_sleep(device));
+  EXPECT_FALSE(is_readable(device.rx_interrupt_fd(), 0));
+  ASSERT_TRUE(run("ip link del plxa"));
+  EXPECT_TRUE(eventually([&] { return is_gone_after_a_sleep(device); }));
+  device.let_go();
+}
+
+TEST_F(KernelDevices, an_mtu_above_the_devices_is_said) {
+  DriverError error;
+  const PortOptions options{.name = "lan", .device = "net_tap0,iface=plxtest0", .mtu = 65'000};
+  EXPECT_FALSE(Port::open(options, test_pool(), error));
+  EXPECT_EQ(error.error, EINVAL);
+  EXPECT_NE(error.message.find("largest"), std::string::npos) << error.message;
+}
+
 TEST_F(KernelDevices, taps_without_names_get_free_ones) {
   const auto first = open_port("net_tap0");
   const auto second = open_port("net_tap1");
