@@ -127,6 +127,7 @@ class Stack final : public WorldGate {
   // The sockets of UDP and ping live in one Stack.
   bool has_datagrams() const { return !peers_ || index_ == kDatagramStack; }
   void post(unsigned to, Letter&& letter);
+  void steer(unsigned to, Letter&& letter);
   bool pass_on(tcp::Arrival& arrival, NapiSet visited);
   bool pass_on(const icmp::Error& error, NapiSet visited);
   void pass_on_datagram(Letter&& letter);

@@ -19,8 +19,13 @@ struct Overloaded : Acts... {
 void Stack::post(unsigned to, Letter&& letter) {
   letter.visited |= own_bit();
   if (!(*peers_)[to].inbox().push(std::move(letter))) return count_drop(Drop::queue_full);
-  ++counters_.steered;
   posted_ |= NapiSet{1} << to;
+}
+
+// Counted; the copies of share() are not.
+void Stack::steer(unsigned to, Letter&& letter) {
+  ++counters_.steered;
+  post(to, std::move(letter));
 }
 
 // A segment that no connection here is for. It visits those that hold its port, one after the
@@ -30,7 +35,7 @@ bool Stack::pass_on(tcp::Arrival& arrival, NapiSet visited) {
   if (is_syn && tcp_.find_listener(arrival.tuple)) return false;
   const NapiSet others = tcp_.ports().worlds(arrival.tuple.local.port) & ~(visited | own_bit());
   if (others == 0) return false;
-  post(static_cast<unsigned>(std::countr_zero(others)), {visited, std::move(arrival)});
+  steer(static_cast<unsigned>(std::countr_zero(others)), {visited, std::move(arrival)});
   return true;
 }
 
@@ -39,11 +44,11 @@ bool Stack::pass_on(const icmp::Error& error, NapiSet visited) {
   if (error.protocol == wire::kProtocolTcp) others = tcp_.ports().worlds(error.tuple.local.port);
   others &= ~(visited | own_bit());
   if (others == 0) return false;
-  post(static_cast<unsigned>(std::countr_zero(others)), {visited, error});
+  steer(static_cast<unsigned>(std::countr_zero(others)), {visited, error});
   return true;
 }
 
-void Stack::pass_on_datagram(Letter&& letter) { post(kDatagramStack, std::move(letter)); }
+void Stack::pass_on_datagram(Letter&& letter) { steer(kDatagramStack, std::move(letter)); }
 
 // All Stacks ask for themselves, and the answers come to one queue.
 void Stack::share(InterfaceId interface, const ArpMessage& message) {

@@ -12,8 +12,8 @@ namespace pollux::testing_support {
 
 class ScriptedDevice final : public NetDevice {
  public:
-  explicit ScriptedDevice(PacketPool& pool) : pool_(pool) {
-    caps_.mac = {2, 0, 0, 0, 0, 2};
+  explicit ScriptedDevice(PacketPool& pool, std::uint8_t last_octet = 2) : pool_(pool) {
+    caps_.mac = {2, 0, 0, 0, 0, last_octet};
     caps_.tx_multi_segments = true;
   }
   std::size_t rx_burst(std::span<Packet> out) override {
