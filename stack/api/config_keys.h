@@ -4,6 +4,7 @@
 
 // X(key, field of Config, smallest, largest); section [stack]
 #define POLLUX_STACK_KEYS(X)                                    \
+  X("queues", queues, 1, 64)                                    \
   X("packets", packets, 255, 4194303)                           \
   X("descriptors", descriptors, 16, 16777216)                   \
   X("sockets", sockets, 16, 16777216)                           \

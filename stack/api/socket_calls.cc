@@ -44,7 +44,7 @@ Result<int> open_socket(int domain, int type, int protocol) {
   if (!host) return Errno::network_down;
   Socket* socket = nullptr;
   {
-    Stack& stack = host->stack_for_new_socket();
+    Stack& stack = host->stack_for_new_socket((type & kTypeMask) == SOCK_STREAM);
     Inside inside(stack);
     ASSIGN_OR_RETURN(socket, create_socket(stack.world(), {domain, type & kTypeMask, protocol}));
   }

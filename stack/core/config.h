@@ -43,6 +43,7 @@ struct IrqParams {
 
 struct Config {
   ThreadMode threads = ThreadMode::shared;
+  std::uint32_t queues = 1;  // of each port, and so Stacks
   std::uint32_t packets = 6143;
   std::uint32_t descriptors = 65536;
   std::uint32_t sockets = 65536;

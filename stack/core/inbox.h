@@ -9,13 +9,15 @@
 #include "stack/base/ring.h"
 #include "stack/ip/icmp.h"
 #include "stack/link/arp.h"
+#include "stack/socket/listen_group.h"
 #include "stack/tcp/tcp.h"
 #include "stack/udp/udp.h"
 
 namespace pollux {
 
-// A segment or an error that no connection here was for, a datagram (sockets of these live in
-// Stack 0), or a copy of a neighbour's message, which comes to one queue and concerns all.
+// A segment or an error that no connection here was for; a datagram (sockets of these live in Stack
+// 0); a copy of a neighbour's message, which comes to one queue and concerns all; and what keeps
+// the parts of a listening socket together (listen_group.h).
 struct Letter {
   struct EchoReply {
     udp::Datagram datagram;
@@ -24,8 +26,16 @@ struct Letter {
     InterfaceId interface = 0;
     ArpMessage message;
   };
+  struct ClosePart {
+    std::shared_ptr<ListenGroup> group;
+  };
+  struct Acceptable {
+    std::shared_ptr<ListenGroup> group;
+  };
   NapiSet visited = 0;  // the Stacks that have had it
-  std::variant<std::monostate, tcp::Arrival, udp::Datagram, EchoReply, icmp::Error, Neighbour> what;
+  std::variant<std::monostate, tcp::Arrival, udp::Datagram, EchoReply, icmp::Error, Neighbour,
+               ListenPart, ClosePart, Acceptable>
+      what;
 };
 
 // Bounded. Any thread, inside an entry or not; its lock is a leaf.
