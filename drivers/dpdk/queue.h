@@ -1,8 +1,9 @@
-// queue.h - Queue: the receive and transmit queue of an ethdev as a NetDevice.
+// queue.h - Queue: a receive and a transmit queue of an ethdev as a NetDevice.
 #pragma once
 
 #include <cstdint>
 
+#include "drivers/dpdk/queue_id.h"
 #include "drivers/dpdk/rx_interrupt.h"
 #include "drivers/net_device.h"
 #include "drivers/packet_pool.h"
@@ -12,7 +13,7 @@ namespace pollux {
 // Owned by its Port, used by one Stack. Packets come from and are copied into the Stack's pool.
 class Queue : public NetDevice {
  public:
-  Queue(std::uint16_t port, const DeviceCaps& caps, PacketPool& pool, RxInterrupt interrupt);
+  Queue(QueueId id, const DeviceCaps& caps, PacketPool& pool, RxInterrupt interrupt);
   std::size_t rx_burst(std::span<Packet> out) override;
   std::size_t tx_burst(std::span<Packet> packets) override;
   const DeviceCaps& caps() const override { return caps_; }
@@ -26,7 +27,7 @@ class Queue : public NetDevice {
   std::uint64_t tx_copied() const { return tx_copied_; }
 
  protected:
-  std::uint16_t port() const { return port_; }
+  std::uint16_t port() const { return id_.port; }
 
  private:
   enum class Fit { ready, no_memory, never };
@@ -43,7 +44,7 @@ class Queue : public NetDevice {
   RxInterrupt interrupt_;
   std::uint64_t tx_dropped_ = 0;
   std::uint64_t tx_copied_ = 0;
-  std::uint16_t port_;
+  QueueId id_;
   bool takes_all_;  // any packet is ready for the device as it is
 };
 

@@ -1,9 +1,10 @@
 // rx_interrupt.h - RxInterrupt: the descriptor on which one receive queue can be slept on.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
+
+#include "drivers/dpdk/queue_id.h"
 
 namespace pollux {
 
@@ -17,8 +18,7 @@ class RxInterrupt {
  public:
   RxInterrupt() = default;  // none
   // `opened`: the descriptors that appeared while the device was made.
-  static RxInterrupt find(std::uint16_t port, const std::string& driver,
-                          const std::vector<int>& opened);
+  static RxInterrupt find(QueueId id, const std::string& driver, const std::vector<int>& opened);
   RxInterrupt(RxInterrupt&& other) noexcept;
   RxInterrupt& operator=(RxInterrupt&&) = delete;
   ~RxInterrupt();
@@ -29,11 +29,11 @@ class RxInterrupt {
 
  private:
   enum class Kind { none, level, eventfd, edge };
-  RxInterrupt(Kind kind, std::uint16_t port, int fd);
+  RxInterrupt(Kind kind, QueueId id, int fd);
   void watch_edge();
 
   Kind kind_ = Kind::none;
-  std::uint16_t port_ = 0;
+  QueueId id_;
   int fd_ = -1;     // the driver's
   int epoll_ = -1;  // ours
 };
