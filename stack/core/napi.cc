@@ -83,11 +83,14 @@ void Napi::wake_softirq() {
 bool Napi::claim(Sleeper& sleeper, Claim kind) {
   std::lock_guard lock(mutex_);
   if (kind == Claim::waiter) end_attention();
+  if (holder_ == &sleeper) return true;  // since its last sleep
   const bool is_free = holder_ == nullptr;
   const bool takes_over =
       kind == Claim::waiter && kind_.load(std::memory_order_relaxed) == Claim::softirq;
   if (!is_free && !takes_over) {
-    if (kind == Claim::waiter) successors_.push_back(&sleeper);
+    const bool is_known =
+        std::find(successors_.begin(), successors_.end(), &sleeper) != successors_.end();
+    if (kind == Claim::waiter && !is_known) successors_.push_back(&sleeper);
     return false;
   }
   if (takes_over) holder_->wake();
