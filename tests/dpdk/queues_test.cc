@@ -233,7 +233,7 @@ void expect_spread_over_all(Port& port, const KernelSocket& kernel) {
     const int queue = queue_with(port, udp_port);
     ASSERT_GE(queue, 0) << udp_port;
     kernel.send_to(udp_port);
-    EXPECT_EQ(queue_with(port, udp_port), queue);
+    ASSERT_EQ(queue_with(port, udp_port), queue);
     used.insert(queue);
   }
   EXPECT_EQ(used.size(), port.queues());
@@ -272,7 +272,7 @@ TEST_F(KernelQueues, on_a_tap_the_answer_comes_to_the_queue_that_asked) {
     ASSERT_EQ(port->queue(queue).tx_burst(std::span(&packet, 1)), 1u);
     ASSERT_TRUE(eventually([&] { return kernel.receive() == udp_port; }));
     kernel.send_to(udp_port);
-    EXPECT_EQ(queue_with(*port, udp_port), static_cast<int>(queue));
+    ASSERT_EQ(queue_with(*port, udp_port), static_cast<int>(queue));
   }
 }
 
