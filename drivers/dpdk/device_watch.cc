@@ -66,9 +66,14 @@ bool DeviceWatch::is_up() {
   return rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }
 
+std::vector<PortCount> DeviceWatch::counts() {
+  const std::lock_guard lock(asking_);
+  return is_gone() ? std::vector<PortCount>() : port_counts(port_);
+}
+
 void DeviceWatch::release() {
   if (--users_ != 0) return;
-  const std::lock_guard lock(asking_);  // who asks for the link has the answer before it goes
+  const std::lock_guard lock(asking_);  // who asks has the answer before it goes
   stop_listening();
   owner_.remove();
 }

@@ -5,6 +5,9 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <vector>
+
+#include "drivers/dpdk/port_counts.h"
 
 namespace pollux {
 
@@ -36,6 +39,8 @@ class DeviceWatch {
   int fd() const { return bell_; }
   // May cost a system call or some reads of the device's registers.
   bool is_up();
+  // See port_counts(); none once it is gone.
+  std::vector<PortCount> counts();
 
   // --- the queues
   void add_user() { ++users_; }
@@ -49,7 +54,7 @@ class DeviceWatch {
   int bell_;
   std::atomic<bool> is_gone_{false};
   std::atomic<unsigned> users_{0};
-  std::mutex asking_;  // two that ask a PHY at once get neither's answer
+  std::mutex asking_;  // or removing; two that ask a PHY at once get neither's answer
   Owner& owner_;
 };
 

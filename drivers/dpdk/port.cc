@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "drivers/device_name.h"
 #include "drivers/dpdk/eal_log.h"
@@ -18,6 +19,8 @@
 #include "drivers/dpdk/memif_queue.h"
 #include "drivers/dpdk/port_error.h"
 #include "drivers/dpdk/queue.h"
+#include "drivers/dpdk/queue_count.h"
+#include "drivers/dpdk/rss.h"
 #include "drivers/dpdk/tap.h"
 
 namespace pollux {
@@ -29,6 +32,8 @@ constexpr std::uint64_t kTxChecksums =
     RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
 constexpr std::uint32_t kXdpPackets = 2048;  // its fill queue; it says so at log level debug only
 constexpr std::uint16_t kFrameOverhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + RTE_VLAN_HLEN;
+
+using Pools = std::span<PacketPool* const>;  // one for each queue
 
 // What a driver may refuse although its capabilities say yes. Given up one by one, the likeliest
 // first (virtio under uio has no receive interrupts: -95).
@@ -42,26 +47,29 @@ class EthPort final : public Port, public DeviceWatch::Owner {
  public:
   explicit EthPort(const PortOptions& options);
   ~EthPort() override;
-  DriverError set_up(PacketPool& pool);
-  NetDevice& queue() override { return *queue_; }
+  DriverError set_up(Pools pools);
+  NetDevice& queue(unsigned index) override { return *queues_[index]; }
+  unsigned queues() const override { return static_cast<unsigned>(queues_.size()); }
+  const RssMap& rss() const override { return rss_.map(); }
   std::string driver() const override { return driver_; }
   std::string kernel_interface() const override;
   std::vector<PortCount> counts() const override;
-  // At the end, or before it once the device has been taken away and the queue has let go.
+  // At the end, or before it once the device has been taken away and all queues have let go.
   void remove() override;
 
  private:
   DriverError create();
-  DriverError bring_up(PacketPool& pool);
+  DriverError request_rss();
+  DriverError bring_up(Pools pools);
   bool give_up_a_wish();
-  DriverError configure(PacketPool& pool);
-  int set_up_queues(PacketPool& pool);
+  DriverError configure(Pools pools);
+  int set_up_queues(Pools pools);
   DriverError start();
   std::uint32_t largest_mtu() const;
   void set_mtu();
   void accept_vlan();
   void await_link();
-  void make_queue(PacketPool& pool, const DescriptorWatch& descriptors);
+  void make_queues(Pools pools, const DescriptorWatch& descriptors);
   DeviceCaps caps() const;
   std::uint64_t wanted_rx(std::uint16_t data_room) const;
   std::uint64_t wanted_tx() const;
@@ -79,7 +87,8 @@ class EthPort final : public Port, public DeviceWatch::Owner {
   bool is_created_ = false;
   std::unique_ptr<CallbackLoop> loop_;  // until the memif queue takes it
   std::unique_ptr<DeviceWatch> watch_;
-  std::unique_ptr<Queue> queue_;
+  std::vector<std::unique_ptr<Queue>> queues_;
+  Rss rss_;
 };
 
 // A whole frame in one buffer of the ring: net_memif 22.11 leaves an old frame's mark of a chain in
@@ -107,7 +116,8 @@ EthPort::~EthPort() {
 }
 
 void EthPort::remove() {
-  auto* memif = is_memif() ? static_cast<MemifQueue*>(queue_.get()) : nullptr;
+  auto* memif =
+      is_memif() && !queues_.empty() ? static_cast<MemifQueue*>(queues_[0].get()) : nullptr;
   CallbackLoop* loop = memif ? &memif->loop() : loop_.get();
   std::optional<CallbackLoop::Scope> scope;
   if (loop) scope.emplace(*loop);
@@ -125,7 +135,7 @@ DriverError EthPort::fail(const char* step, int error) const {
   return explain_port_error({options_.name, options_.device, step, error});
 }
 
-DriverError EthPort::set_up(PacketPool& pool) {
+DriverError EthPort::set_up(Pools pools) {
   clear_eal_log();
   const DescriptorWatch descriptors;
   const SignalsBlocked signals;
@@ -134,9 +144,12 @@ DriverError EthPort::set_up(PacketPool& pool) {
   std::optional<CallbackLoop::Scope> scope;
   if (loop_) scope.emplace(*loop_);
   if (DriverError error = create()) return error;
-  if (DriverError error = bring_up(pool)) return error;
+  if (DriverError error = request_rss()) return error;
+  if (DriverError error = bring_up(pools)) return error;
   descriptors.close_on_exec();
-  make_queue(pool, descriptors);
+  make_queues(pools, descriptors);
+  watch_ = std::make_unique<DeviceWatch>(id_, rte_dev_name(info_.device), *this);
+  for (auto& queue : queues_) queue->watch(*watch_);
   return {};
 }
 
@@ -163,7 +176,7 @@ DriverError EthPort::create() {
   return {};
 }
 
-DriverError EthPort::bring_up(PacketPool& pool) {
+DriverError EthPort::bring_up(Pools pools) {
   // A frame merged of several is a chain, and its checksum is the device's word.
   constexpr std::uint64_t kMerging =
       RTE_ETH_RX_OFFLOAD_TCP_LRO | RTE_ETH_RX_OFFLOAD_SCATTER | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
@@ -172,7 +185,7 @@ DriverError EthPort::bring_up(PacketPool& pool) {
                     (info_.rx_offload_capa & kMerging) == kMerging,
              .removal_events = (*info_.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0};
   for (;;) {
-    DriverError error = configure(pool);
+    DriverError error = configure(pools);
     if (!error) error = start();
     if (!error || !give_up_a_wish()) return error;
   }
@@ -213,8 +226,19 @@ std::uint64_t EthPort::wanted_tx() const {
   return wanted;
 }
 
-DriverError EthPort::configure(PacketPool& pool) {
-  conf_.rxmode.offloads = wanted_rx(pool.data_room());
+DriverError EthPort::request_rss() {
+  const std::uint16_t present = std::min(info_.max_rx_queues, info_.max_tx_queues);
+  DriverError error = check_queue_count({options_.name, options_.device, options_.queues, present});
+  if (error || options_.queues == 1) return error;
+  error = rss_.request(options_.rss_key, info_, conf_);
+  if (error) error.message = "port " + options_.name + ": " + name_ + ' ' + error.message;
+  return error;
+}
+
+DriverError EthPort::configure(Pools pools) {
+  std::uint16_t data_room = UINT16_MAX;
+  for (const PacketPool* pool : pools) data_room = std::min(data_room, pool->data_room());
+  conf_.rxmode.offloads = wanted_rx(data_room);
   conf_.txmode.offloads = wanted_tx();
   // net_memif names a limit of 1,518 octets and takes frames of any size: not asked.
   if (options_.mtu != 0 && !is_memif()) {
@@ -227,18 +251,20 @@ DriverError EthPort::configure(PacketPool& pool) {
   conf_.rxmode.max_lro_pkt_size = wishes_.lro ? info_.max_lro_pkt_size : 0;
   conf_.intr_conf.rxq = wishes_.rx_interrupts ? 1 : 0;
   conf_.intr_conf.rmv = wishes_.removal_events ? 1 : 0;
-  int error = rte_eth_dev_configure(id_, 1, 1, &conf_);
+  int error = rte_eth_dev_configure(id_, options_.queues, options_.queues, &conf_);
   if (error != 0) return fail("configure", -error);
-  if (driver_ == "net_af_xdp" && pool.available() <= kXdpPackets) {
+  for (PacketPool* pool : pools) {
+    if (driver_ != "net_af_xdp") break;
+    if (pool->available() > kXdpPackets * std::count(pools.begin(), pools.end(), pool)) continue;
     return {ENOBUFS, "port " + options_.name +
-                         ": net_af_xdp keeps 2,048 packets for itself;"
+                         ": net_af_xdp keeps 2,048 packets for each queue;"
                          " set stack.packets to 4,096 or more"};
   }
-  error = set_up_queues(pool);
+  error = set_up_queues(pools);
   return error == 0 ? DriverError() : fail("set up the queues of", -error);
 }
 
-int EthPort::set_up_queues(PacketPool& pool) {
+int EthPort::set_up_queues(Pools pools) {
   std::uint16_t rx = options_.rx_descriptors;
   std::uint16_t tx = options_.tx_descriptors;
   if (const int error = rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx, &tx)) return error;
@@ -247,10 +273,12 @@ int EthPort::set_up_queues(PacketPool& pool) {
   rx_conf.offloads = conf_.rxmode.offloads;
   rte_eth_txconf tx_conf = info_.default_txconf;
   tx_conf.offloads = conf_.txmode.offloads;
-  if (const int error = rte_eth_rx_queue_setup(id_, 0, rx, socket, &rx_conf, pool.mempool())) {
-    return error;
+  for (std::uint16_t i = 0; i < options_.queues; ++i) {
+    int error = rte_eth_rx_queue_setup(id_, i, rx, socket, &rx_conf, pools[i]->mempool());
+    if (error == 0) error = rte_eth_tx_queue_setup(id_, i, tx, socket, &tx_conf);
+    if (error != 0) return error;
   }
-  return rte_eth_tx_queue_setup(id_, 0, tx, socket, &tx_conf);
+  return 0;
 }
 
 // Some drivers name the longest frame only; ethdev then counts header and CRC.
@@ -269,6 +297,7 @@ DriverError EthPort::start() {
   // A memif client whose server is not there yet: the queue goes on trying.
   if (error != 0 && !is_memif()) return fail("start", -error);
   if (rte_eth_allmulticast_enable(id_) == -ENOTSUP) rte_eth_promiscuous_enable(id_);
+  rss_.establish(id_, options_.queues);
   accept_vlan();
   await_link();
   return {};
@@ -322,24 +351,28 @@ DeviceCaps EthPort::caps() const {
   return caps;
 }
 
-void EthPort::make_queue(PacketPool& pool, const DescriptorWatch& descriptors) {
+void EthPort::make_queues(Pools pools, const DescriptorWatch& descriptors) {
   if (is_memif()) {
     const bool is_client = arguments_.find("role=server") == std::string::npos;
-    queue_ = std::make_unique<MemifQueue>(id_, caps(), pool, std::move(loop_), is_client);
-  } else {
-    RxInterrupt interrupt = options_.rx_interrupts
-                                ? RxInterrupt::find(id_, driver_, descriptors.opened())
-                                : RxInterrupt();
-    queue_ = std::make_unique<Queue>(id_, caps(), pool, std::move(interrupt));
+    queues_.push_back(
+        std::make_unique<MemifQueue>(id_, caps(), *pools[0], std::move(loop_), is_client));
+    return;
   }
-  watch_ = std::make_unique<DeviceWatch>(id_, rte_dev_name(info_.device), *this);
-  queue_->watch(*watch_);
+  for (std::uint16_t i = 0; i < options_.queues; ++i) {
+    const QueueId id{id_, i};
+    RxInterrupt interrupt = options_.rx_interrupts
+                                ? RxInterrupt::find(id, driver_, descriptors.opened())
+                                : RxInterrupt();
+    queues_.push_back(std::make_unique<Queue>(id, caps(), *pools[i], std::move(interrupt)));
+  }
 }
 
 std::vector<PortCount> EthPort::counts() const {
-  if (queue_->is_gone()) return {};
-  std::vector<PortCount> counts = port_counts(id_);
-  counts.push_back({"rx_interrupts", queue_->rx_interrupt_fd() >= 0 ? 1u : 0u});
+  std::vector<PortCount> counts = watch_->counts();
+  if (counts.empty()) return counts;
+  const auto has_interrupt = [](const auto& queue) { return queue->rx_interrupt_fd() >= 0; };
+  const auto with = std::count_if(queues_.begin(), queues_.end(), has_interrupt);
+  counts.push_back({"rx_interrupts", static_cast<std::uint64_t>(with)});
   return counts;
 }
 
@@ -352,8 +385,14 @@ std::string EthPort::kernel_interface() const {
 }  // namespace
 
 std::unique_ptr<Port> Port::open(const PortOptions& options, PacketPool& pool, DriverError& error) {
+  PacketPool* const pools[] = {&pool};
+  return open(options, pools, error);
+}
+
+std::unique_ptr<Port> Port::open(const PortOptions& options, Pools pools, DriverError& error) {
+  CHECK(options.queues > 0 && pools.size() == options.queues);
   auto port = std::make_unique<EthPort>(options);
-  error = port->set_up(pool);
+  error = port->set_up(pools);
   if (error) return nullptr;
   return port;
 }

@@ -12,8 +12,8 @@ struct PortCount {
   std::uint64_t value;
 };
 
-// The basic numbers that every driver has, and of all others those that are not 0. Not while
-// another thread is in a burst of the port's: some devices' registers are cleared by reading.
+// The basic numbers that every driver has, and of all others those that are not 0. One thread at a
+// time: some devices' registers are cleared by reading.
 std::vector<PortCount> port_counts(std::uint16_t port);
 
 }  // namespace pollux

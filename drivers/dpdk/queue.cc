@@ -66,11 +66,11 @@ void note_received(Packet& packet) {
 
 }  // namespace
 
-Queue::Queue(std::uint16_t port, const DeviceCaps& caps, PacketPool& pool, RxInterrupt interrupt)
+Queue::Queue(QueueId id, const DeviceCaps& caps, PacketPool& pool, RxInterrupt interrupt)
     : caps_(caps),
       pool_(pool),
       interrupt_(std::move(interrupt)),
-      port_(port),
+      id_(id),
       takes_all_(caps.tx_multi_segments && !caps.tx_vlan_insert &&
                  std::min(caps.tx_segments, caps.tx_tso_segments) == UINT16_MAX) {}
 
@@ -97,7 +97,7 @@ void Queue::disarm_rx_interrupt() {
 std::size_t Queue::rx_burst(std::span<Packet> out) {
   if (is_gone()) return 0;
   const auto wanted = static_cast<std::uint16_t>(std::min(out.size(), kMaxBurst));
-  const std::size_t n = rte_eth_rx_burst(port_, 0, mbufs_of(out.data()), wanted);
+  const std::size_t n = rte_eth_rx_burst(id_.port, id_.index, mbufs_of(out.data()), wanted);
   for (std::size_t i = 0; i < n; ++i) note_received(out[i]);
   interrupt_.note_burst(n);
   return n;
@@ -113,7 +113,7 @@ std::size_t Queue::tx_burst(std::span<Packet> packets) {
     const std::span<Packet> rest =
         packets.subspan(done, std::min(packets.size() - done, kMaxBurst));
     const Ready ready = make_ready(rest);
-    const std::size_t sent = rte_eth_tx_burst(port_, 0, mbufs_of(rest.data()),
+    const std::size_t sent = rte_eth_tx_burst(id_.port, id_.index, mbufs_of(rest.data()),
                                               static_cast<std::uint16_t>(ready.packets));
     std::fill_n(mbufs_of(rest.data()), sent, nullptr);  // theirs now: forgotten, not freed
     done += sent;
@@ -141,7 +141,7 @@ Queue::Ready Queue::make_ready(std::span<Packet> packets) {
   if ((flags & RTE_MBUF_F_TX_OFFLOAD_MASK) == 0) return ready;
   // Drivers put the pseudo-header's sum as their hardware wants it, and name what it cannot do.
   const auto n = static_cast<std::uint16_t>(ready.packets);
-  const std::size_t good = rte_eth_tx_prepare(port_, 0, mbufs_of(packets.data()), n);
+  const std::size_t good = rte_eth_tx_prepare(id_.port, id_.index, mbufs_of(packets.data()), n);
   return good == ready.packets ? ready : Ready{good, Fit::never};
 }
 
@@ -193,7 +193,7 @@ Queue::Fit Queue::copy_tightly(Packet& packet) {
 bool Queue::is_link_up() const {
   if (watch_) return watch_->is_up();
   rte_eth_link link{};
-  return rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+  return rte_eth_link_get_nowait(id_.port, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }
 
 }  // namespace pollux

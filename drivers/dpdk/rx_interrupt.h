@@ -1,11 +1,12 @@
 // rx_interrupt.h - RxInterrupt: the descriptor on which one receive queue can be slept on.
 #pragma once
 
-#include <cstdint>
+#include <atomic>
 #include <string>
 #include <vector>
 
 #include "drivers/dpdk/interrupt_trial.h"
+#include "drivers/dpdk/queue_id.h"
 
 namespace pollux {
 
@@ -15,14 +16,13 @@ class RxInterrupt {
  public:
   RxInterrupt() = default;  // none
   // `opened`: the descriptors that appeared while the device was made.
-  static RxInterrupt find(std::uint16_t port, const std::string& driver,
-                          const std::vector<int>& opened);
+  static RxInterrupt find(QueueId id, const std::string& driver, const std::vector<int>& opened);
   RxInterrupt(RxInterrupt&& other) noexcept;
   RxInterrupt& operator=(RxInterrupt&&) = delete;
   ~RxInterrupt();
 
-  // -1: none, or not any more.
-  int fd() const { return kind_ == Kind::edge ? epoll_ : fd_; }
+  // -1: none, or not any more. Any thread.
+  int fd() const { return fd_.load(std::memory_order_relaxed); }
   void arm();
   void disarm();
   // After each burst.
@@ -42,15 +42,15 @@ class RxInterrupt {
     eventfd,  // the device writes it while the interrupt is enabled; on trial until it has
     edge,     // stays readable for ever once it was: watched by an epoll of our own
   };
-  RxInterrupt(Kind kind, std::uint16_t port, int fd);
+  RxInterrupt(Kind kind, QueueId id, int fd);
   void watch_edge();
   void judge(std::size_t packets);
   void look_for_loss();
+  void give_up();
 
   Kind kind_ = Kind::none;
-  std::uint16_t port_ = 0;
-  int fd_ = -1;     // the driver's
-  int epoll_ = -1;  // ours
+  QueueId id_;
+  std::atomic<int> fd_{-1};  // the driver's; Kind::edge: ours
   bool was_down_ = false;
   bool has_lost_device_ = false;
   InterruptTrial trial_;

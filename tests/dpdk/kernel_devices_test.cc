@@ -5,13 +5,11 @@
 #include <gtest/gtest.h>
 #include <net/if.h>
 #include <netpacket/packet.h>
-#include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "tests/dpdk/device_support.h"
+#include "tests/dpdk/kernel_support.h"
 
 // net_af_xdp's library keeps 80 octets of each socket it ever made.
 extern "C" const char* __lsan_default_suppressions();
@@ -21,19 +19,15 @@ namespace pollux {
 namespace {
 
 using testing_support::eventually;
+using testing_support::is_readable;
 using testing_support::kTestType;
 using testing_support::Octets;
 using testing_support::open_port;
 using testing_support::packet_of;
 using testing_support::receive_frames;
+using testing_support::run;
 using testing_support::test_frame;
 using testing_support::test_pool;
-
-// Before EAL starts, so that its thread and its devices live in the new namespace as well.
-bool enter_own_namespace() { return unshare(CLONE_NEWNET) == 0; }
-const bool is_in_own_namespace = enter_own_namespace();
-
-bool run(const char* command) { return std::system(command) == 0; }
 
 // A packet socket at the kernel's end of a device.
 class KernelEnd {
@@ -63,20 +57,7 @@ class KernelEnd {
   int fd_;
 };
 
-class KernelDevices : public testing_support::PoolEndsFull {
- protected:
-  void SetUp() override {
-    PoolEndsFull::SetUp();
-    if (is_in_own_namespace) return;
-    if (testing_support::may_skip()) GTEST_SKIP() << "needs root for a network namespace";
-    FAIL() << "nothing is skipped in CI";
-  }
-};
-
-bool is_readable(int fd, int timeout_ms) {
-  pollfd p{.fd = fd, .events = POLLIN, .revents = 0};
-  return poll(&p, 1, timeout_ms) == 1;
-}
+class KernelDevices : public testing_support::InOwnNamespace {};
 
 // The device's descriptor wakes for each packet, and is quiet once the queue is empty.
 void expect_wakes(NetDevice& device, const KernelEnd& kernel) {

@@ -120,7 +120,7 @@ TEST_F(VirtualDevices, a_queue_without_chains_gets_one_copied_segment) {
   ASSERT_TRUE(port);
   DeviceCaps poor = port->queue().caps();
   poor.tx_multi_segments = false;
-  Queue queue(0, poor, test_pool(), RxInterrupt());  // the same device, seen as a poorer one
+  Queue queue({}, poor, test_pool(), RxInterrupt());  // the same device, seen as a poorer one
   Rng rng(4);
   const Octets frame = test_frame(1400, 3);
   Packet chain = split_packet(test_pool(), rng, frame, 5);
@@ -137,7 +137,7 @@ TEST_F(VirtualDevices, a_chain_too_long_to_copy_is_dropped_and_counted) {
   ASSERT_TRUE(port);
   DeviceCaps poor = port->queue().caps();
   poor.tx_multi_segments = false;
-  Queue queue(0, poor, test_pool(), RxInterrupt());
+  Queue queue({}, poor, test_pool(), RxInterrupt());
   std::array<Packet, 3> packets;
   for (Packet& packet : packets) packet = packet_of(test_pool(), test_frame(1400, 1));
   PacketPool::chain(packets[1], packet_of(test_pool(), test_frame(1400, 2)));
@@ -153,7 +153,7 @@ TEST_F(VirtualDevices, a_chain_of_too_many_segments_is_copied_into_few) {
   DeviceCaps poor = port->queue().caps();
   poor.tx_segments = 2;
   poor.tx_tso_segments = 3;
-  Queue queue(0, poor, test_pool(), RxInterrupt());
+  Queue queue({}, poor, test_pool(), RxInterrupt());
   const auto chain_of = [](std::size_t segments, std::uint64_t flags) {
     Packet packet = packet_of(test_pool(), test_frame(1400, 1));
     for (std::size_t i = 1; i < segments; ++i) {
@@ -184,7 +184,7 @@ TEST_F(VirtualDevices, without_packets_a_chain_waits_for_its_copy) {
   ASSERT_TRUE(port);
   DeviceCaps poor = port->queue().caps();
   poor.tx_multi_segments = false;
-  Queue queue(0, poor, test_pool(), RxInterrupt());
+  Queue queue({}, poor, test_pool(), RxInterrupt());
   Packet chain = packet_of(test_pool(), test_frame(600, 1));
   PacketPool::chain(chain, packet_of(test_pool(), test_frame(600, 2)));
   std::vector<Packet> taken;
