@@ -40,7 +40,7 @@ class Host {
   void leave();
   // In a forked child: its devices are the parent's.
   void abandon_claims();
-  // "nic_PORT_NAME" for everything that the ports' drivers count. Inside the stack.
+  // "nic_PORT_NAME" for everything that the ports' drivers count. Any thread.
   std::vector<PortCount> device_counts() const;
   // epoll_wait, poll or select has returned `events` events: writes that follow may leave together.
   void note_wait_returned(unsigned events);

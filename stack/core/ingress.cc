@@ -105,7 +105,11 @@ void Stack::after_event(tcp::Connection& connection, Instant now) {
   if (TcpSocket* socket = TcpSocket::of(connection)) socket->on_events(events);
   tcp::Listener* listener = tcp_.settle(connection, now);
   if (!listener || !listener->take_readable()) return;
-  if (TcpSocket* socket = TcpSocket::of(*listener)) socket->on_acceptable();
+  if (TcpSocket* socket = TcpSocket::of(*listener)) {
+    socket->on_acceptable();
+  } else if (listener->group) {
+    tell_acceptable(*listener);
+  }
 }
 
 void Stack::receive_udp(const IpInfo& ip, Packet packet, Instant now) {

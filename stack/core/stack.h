@@ -85,6 +85,13 @@ class Stack final : public WorldGate {
   // When it next wants a poll without a packet arriving. The past: at once.
   Instant next_timeout() const { return is_refusing_ ? Instant() : earliest_timeout(); }
 
+  // Listening sockets that are heard in every Stack (shared_listeners.cc).
+  NapiSet peers() const override;
+  void share(TcpSocket& socket, tcp::Listener& listener) override;
+  void unshare(tcp::Listener& listener) override;
+  // EAGAIN: nothing here.
+  Result<Socket*> accept_from_part(const AcceptTicket& ticket, Instant now);
+
   // --- several queues (peers.h). With nothing entered: opens every letter; to whom it has posted.
   NapiSet collect();
   Inbox& inbox() { return inbox_; }
@@ -134,6 +141,16 @@ class Stack final : public WorldGate {
   void share(InterfaceId interface, const ArpMessage& message);
   void open(Letter&& letter, Instant now);
 
+  // shared_listeners.cc
+  struct Part {
+    std::shared_ptr<ListenGroup> group;
+    tcp::Listener* listener;
+  };
+  void open_part(ListenPart&& made);
+  void close_part(const ListenGroup& group, Instant now);
+  tcp::Listener* find_part(const ListenGroup& group) const;
+  void tell_acceptable(tcp::Listener& part);
+
   // egress.cc, top down
   void flush(Instant now);
   void send_tcp(Instant now);
@@ -177,6 +194,7 @@ class Stack final : public WorldGate {
   const unsigned index_;
   Peers* const peers_;
   Inbox inbox_;
+  std::vector<Part> parts_;
   NapiSet posted_ = 0;  // whose inboxes have something from the thread that is inside
   Clock& clock_;
   Instant now_;

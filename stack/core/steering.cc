@@ -4,6 +4,7 @@
 #include "drivers/dpdk/eal.h"
 #include "stack/core/peers.h"
 #include "stack/core/stack.h"
+#include "stack/socket/tcp_socket.h"
 #include "stack/wire/headers.h"
 
 namespace pollux {
@@ -74,20 +75,24 @@ void Stack::deliver(NapiSet posted) {
 
 void Stack::open(Letter&& letter, Instant now) {
   const NapiSet visited = letter.visited;
-  std::visit(
-      Overloaded{
-          [](std::monostate) {},
-          [&](tcp::Arrival& arrival) { receive_segment(std::move(arrival), visited, now); },
-          [&](udp::Datagram& datagram) { receive_udp_datagram(std::move(datagram), now); },
-          [&](Letter::EchoReply& reply) { receive_echo_reply(std::move(reply.datagram), now); },
-          [&](icmp::Error& error) { receive_icmp_error(error, visited, now); },
-          [&](Letter::Neighbour& neighbour) {
-            // The one whose queue it came to has answered.
-            Interface& in = interface(neighbour.interface);
-            static_cast<void>(in.neighbours().input(neighbour.message, now));
-          },
+  const Overloaded acts{
+      [](std::monostate) {},
+      [&](tcp::Arrival& arrival) { receive_segment(std::move(arrival), visited, now); },
+      [&](udp::Datagram& datagram) { receive_udp_datagram(std::move(datagram), now); },
+      [&](Letter::EchoReply& reply) { receive_echo_reply(std::move(reply.datagram), now); },
+      [&](icmp::Error& error) { receive_icmp_error(error, visited, now); },
+      // The Stack whose queue it came to has answered.
+      [&](Letter::Neighbour& neighbour) {
+        Neighbours& neighbours = interface(neighbour.interface).neighbours();
+        static_cast<void>(neighbours.input(neighbour.message, now));
       },
-      letter.what);
+      [&](ListenPart& part) { open_part(std::move(part)); },
+      [&](Letter::ClosePart& part) { close_part(*part.group, now); },
+      [&](Letter::Acceptable& part) {
+        if (part.group->socket) part.group->socket->on_acceptable();
+      },
+  };
+  std::visit(acts, letter.what);
 }
 
 }  // namespace pollux

@@ -20,7 +20,7 @@ void TcpSocket::options_changed(Instant now) {
 }
 
 void TcpSocket::option_was_set() {
-  Listener* l = listener();
+  tcp::Listener* l = listener();
   if (l && l->group) world_->gate.share(*this, *l);
 }
 
