@@ -21,7 +21,7 @@ bool has_one(const std::string& driver) {
 }
 
 std::string remedy(const QueueCount& count, unsigned possible) {
-  std::string text = "set port." + count.port + ".queues to " + std::to_string(possible);
+  std::string text = "set stack.queues to " + std::to_string(possible);
   const char* argument = argument_of(count.device);
   if (!argument) return text;
   return text + ", or give the device " + argument + "=" + std::to_string(count.wanted);

@@ -126,10 +126,10 @@ TEST_F(Queues, too_many_are_refused_with_what_to_write) {
   DriverError error;
   EXPECT_FALSE(open_queues("net_ring0", 17, error));
   EXPECT_EQ(error.error, EINVAL);
-  EXPECT_EQ(error.message, "port lan: net_ring0 has 16 queues; set port.lan.queues to 16");
+  EXPECT_EQ(error.message, "port lan: net_ring0 has 16 queues; set stack.queues to 16");
   EXPECT_FALSE(open_queues(memif, 2, error));
   EXPECT_EQ(error.error, EINVAL);
-  EXPECT_EQ(error.message, "port lan: net_memif0 has 1 queue; set port.lan.queues to 1");
+  EXPECT_EQ(error.message, "port lan: net_memif0 has 1 queue; set stack.queues to 1");
 }
 
 TEST_F(Queues, a_key_for_a_device_that_takes_none_is_refused) {
@@ -301,7 +301,7 @@ TEST_F(KernelQueues, af_packet_spreads_and_wakes_the_queue_that_has_the_packet) 
   }
   DriverError error;
   EXPECT_FALSE(open_queues("net_af_packet0,iface=plxa,qpairs=2", 4, error));
-  EXPECT_NE(error.message.find("has 2 queues; set port.lan.queues to 2, or give the device"
+  EXPECT_NE(error.message.find("has 2 queues; set stack.queues to 2, or give the device"
                                " qpairs=4"),
             std::string::npos)
       << error.message;
