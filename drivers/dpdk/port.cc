@@ -16,6 +16,7 @@
 #include "drivers/dpdk/port_error.h"
 #include "drivers/dpdk/queue.h"
 #include "drivers/dpdk/tap.h"
+#include "drivers/dpdk/vfio_interrupt.h"
 
 namespace pollux {
 namespace {
@@ -111,6 +112,7 @@ DriverError EthPort::create() {
     return fail("create", EBUSY);
   }
   if (is_pci_address(name_)) {
+    const VfioInterrupt kind(name_);
     error = rte_dev_probe(options_.device.c_str());
   } else {
     error = rte_eal_hotplug_add("vdev", name_.c_str(), arguments_.c_str());
