@@ -23,7 +23,7 @@ struct DeviceCaps {
   bool tx_tso = false;
   bool tx_multi_segments = false;  // takes chains; otherwise a packet must be one segment
   bool tx_vlan_insert = false;
-  bool rx_checksum = false;  // packets carry Checksum::good or bad; informational
+  bool rx_checksum = false;  // what a driver says of a received packet's checksums is heard
 };
 
 // Implemented by dpdk/queue, loopback, impair, pcap_tap, pcap_replay and the simulation's links.

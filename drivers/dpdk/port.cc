@@ -223,7 +223,8 @@ DeviceCaps EthPort::caps() const {
   caps.tx_tso = (tx & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0;
   caps.tx_multi_segments = (tx & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
   caps.tx_vlan_insert = (tx & RTE_ETH_TX_OFFLOAD_VLAN_INSERT) != 0;
-  caps.rx_checksum = (conf_.rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0;
+  // net_e1000_igb says "good" of everything when the card has been told not to look.
+  caps.rx_checksum = options_.checksum_offload;
   return caps;
 }
 

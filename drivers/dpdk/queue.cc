@@ -9,8 +9,7 @@ namespace pollux {
 namespace {
 
 constexpr std::size_t kMaxBurst = 256;
-constexpr std::uint64_t kRxFlags = RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK |
-                                   RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+constexpr std::uint64_t kRxChecksums = RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK;
 constexpr std::uint64_t kVlanStripped = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
 
 // A span of empty Packets is a row of mbuf pointers to fill.
@@ -42,9 +41,9 @@ Checksum l4_checksum(std::uint64_t flags) {
   }
 }
 
-void note_received(Packet& packet) {
+void note_received(Packet& packet, std::uint64_t heard) {
   const rte_mbuf& mbuf = *packet.mbuf();
-  const std::uint64_t flags = mbuf.ol_flags & kRxFlags;
+  const std::uint64_t flags = mbuf.ol_flags & heard;
   if (flags == 0) [[likely]] {
     packet.meta() = kNothingKnown;
     return;
@@ -60,13 +59,14 @@ Queue::Queue(std::uint16_t port, const DeviceCaps& caps, PacketPool& pool, RxInt
     : caps_(caps),
       pool_(pool),
       interrupt_(std::move(interrupt)),
+      rx_flags_(kVlanStripped | (caps.rx_checksum ? kRxChecksums : 0)),
       port_(port),
       takes_all_(caps.tx_multi_segments && !caps.tx_vlan_insert) {}
 
 std::size_t Queue::rx_burst(std::span<Packet> out) {
   const auto wanted = static_cast<std::uint16_t>(std::min(out.size(), kMaxBurst));
   const std::size_t n = rte_eth_rx_burst(port_, 0, mbufs_of(out.data()), wanted);
-  for (std::size_t i = 0; i < n; ++i) note_received(out[i]);
+  for (std::size_t i = 0; i < n; ++i) note_received(out[i], rx_flags_);
   return n;
 }
 

@@ -41,6 +41,7 @@ class Queue : public NetDevice {
   DeviceCaps caps_;
   PacketPool& pool_;
   RxInterrupt interrupt_;
+  std::uint64_t rx_flags_;  // of a driver's, that are heard
   std::uint64_t tx_dropped_ = 0;
   std::uint64_t tx_copied_ = 0;
   std::uint16_t port_;

@@ -25,12 +25,14 @@ class Variant:
 
 
 PLAIN = Variant("as it comes")
+BARE = Variant("`checksum_offload = false`", {"port.checksum_offload": False})
 VARIANTS = [
     PLAIN,
-    Variant("tso = false", {"port.tso": False}),
-    Variant("checksum_offload = false", {"port.checksum_offload": False}),
-    Variant("rx_interrupts = false", {"port.rx_interrupts": False}),
+    Variant("`tso = false`", {"port.tso": False}),
+    BARE,
+    Variant("`rx_interrupts = false`", {"port.rx_interrupts": False}),
 ]
+SHORT = [PLAIN, BARE]  # with every run of all tests
 
 
 def make_site(folder):
@@ -89,10 +91,11 @@ def download(session):
 
 
 def upload(session):
-    answer = session.in_peer("curl", "-sS", "--max-time", "110", "-T", text_path(session),
-                             f"http://{STACK}/", seconds=120)
-    if answer != digest_of(text_path(session)):
-        raise CheckFailed(f"not the same text: the server answers {answer[:100]}")
+    session.in_peer("curl", "-sS", "--max-time", "110", "-T", text_path(session),
+                    f"http://{STACK}/", seconds=120)
+    digest = session.in_guest("sha256sum </run/put; rm /run/put").split()[0]
+    if digest != digest_of(text_path(session)):
+        raise CheckFailed("not the same text arrived")
 
 
 def connections(session):
@@ -112,7 +115,6 @@ SERVED = {"ping": ping, "GET 16 MiB": download, "PUT 16 MiB": upload,
 
 
 def judge_wire(capture):
-    capture.stop()
     frames = Frames(capture.path)
     if frames.all < 10_000 or frames.large or frames.malformed or any(frames.wrong.values()):
         raise CheckFailed(str(frames))

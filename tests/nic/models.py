@@ -8,13 +8,13 @@ from dataclasses import dataclass
 class Model:
     name: str
     device: str                 # QEMU's name of it
+    pmd: str                    # DPDK's driver
     options: str = ""           # and of its properties
     has_backports: bool = False  # needs the newer QEMU of the distribution's backports
     is_behind_port: bool = False  # a PCI Express root port of its own
     is_on_hub: bool = False     # no virtio header reaches the host: nothing can be offloaded to it
     driver: str = "vfio-pci"    # of the guest's kernel; uio_pci_generic needs no IOMMU
-    queues: int = 1
-    has_rx_interrupt: bool = True
+    queues: int = 1             # that the card has; Pollux uses the first
     has_checksums: bool = True  # of TCP, in hardware
     has_tso: bool = True
 
@@ -31,13 +31,13 @@ class Model:
 VIRTIO = "disable-legacy=on,iommu_platform=on,ats=on"
 
 MODELS = [
-    Model("virtio-net-pci", "virtio-net-pci", VIRTIO),
-    Model("virtio-net-pci, hub", "virtio-net-pci", VIRTIO, is_on_hub=True, has_checksums=False,
-          has_tso=False),
-    Model("virtio-net-pci, 4 queues", "virtio-net-pci", VIRTIO, queues=4),
-    Model("igb", "igb", has_backports=True, is_behind_port=True, queues=4),
-    Model("e1000e", "e1000e", has_tso=False),
-    Model("e1000", "e1000", has_tso=False),
-    Model("vmxnet3", "vmxnet3"),
-    Model("e1000e, uio", "e1000e", driver="uio_pci_generic", has_tso=False),
+    Model("virtio-net-pci", "virtio-net-pci", "net_virtio", VIRTIO),
+    Model("virtio-net-pci, hub", "virtio-net-pci", "net_virtio", VIRTIO, is_on_hub=True,
+          has_checksums=False, has_tso=False),
+    Model("virtio-net-pci, 4 queues", "virtio-net-pci", "net_virtio", VIRTIO, queues=4),
+    Model("igb", "igb", "net_e1000_igb", has_backports=True, is_behind_port=True, queues=4),
+    Model("e1000e", "e1000e", "net_e1000_em", has_tso=False),
+    Model("e1000", "e1000", "net_e1000_em", has_tso=False),
+    Model("vmxnet3", "vmxnet3", "net_vmxnet3"),
+    Model("e1000e, uio", "e1000e", "net_e1000_em", driver="uio_pci_generic", has_tso=False),
 ]

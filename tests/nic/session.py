@@ -98,7 +98,7 @@ class Session:
 
     def start_server(self):
         self.start(f"{self.build}/apps/pollux/pollux run -c /run/shared/nic.toml -- "
-                   f"{sys.executable} -I -S {SERVER} {STACK} /run/shared/site/text")
+                   f"{sys.executable} -I -S {SERVER} {STACK} /run/shared/site/text /run/put")
 
     def start_echo(self):
         self.start(f"{self.build}/apps/echo -c /run/shared/nic.toml --port 7")

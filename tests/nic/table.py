@@ -3,43 +3,64 @@ import time
 
 from session import CheckFailed
 
+HEAD = """\
+# Network cards that were tried
 
-class Table:
-    """A row for each card and configuration, a column for each check."""
+Written by `tests/nic/run --all --table config/nics.md`. The cards are QEMU's, in a guest with
+Debian's kernel; the peer is another kernel. `tests/nic/README.md` says what each column is.
+"""
 
-    def __init__(self):
-        self.columns = []
-        self.rows = {}
-        self.passed = self.failed = 0
 
-    def check(self, model, variant, column, function, *given):
+class Row:
+    """One card in one configuration: a line of one of the two tables."""
+
+    def __init__(self, table, title, model, variant):
+        self.table = table
+        self.title = title
+        self.names = (model.name, f"`{model.pmd}`, {model.driver}", variant)
+        self.cells = {}
+        table.rows.append(self)
+
+    def check(self, column, function, *given):
         """Runs one check, prints its line, notes its cell; true if it is right."""
         start = time.monotonic()
         try:
             said = function(*given)
         except (CheckFailed, RuntimeError, OSError) as error:
-            self.note(model, variant, column, "FAIL", str(error))
-            return False
-        said = said if isinstance(said, str) and said else ""
-        self.note(model, variant, column, said or "ok",
-                  f"{said}{' ' if said else ''}({time.monotonic() - start:.1f} s)")
-        return True
+            return self.note(column, "FAIL", str(error))
+        said = said if isinstance(said, str) and said else "ok"
+        return self.note(column, said, f"{said} ({time.monotonic() - start:.1f} s)")
 
-    def note(self, model, variant, column, cell, text):
+    def note(self, column, cell, text):
         is_right = cell != "FAIL"
-        print(f"{'ok  ' if is_right else 'FAIL'} {model}: {variant}: {column}: {text}", flush=True)
-        self.passed += is_right
-        self.failed += not is_right
-        if column not in self.columns:
-            self.columns.append(column)
-        row = self.rows.setdefault((model, variant), {})
-        if row.get(column) != "FAIL":
-            row[column] = cell
+        word = "ok  " if is_right else "FAIL"
+        print(f"{word} {self.names[0]}: {self.names[2]}: {column}: {text}", flush=True)
+        self.table.passed += is_right
+        self.table.failed += not is_right
+        if self.cells.get(column) != "FAIL":
+            self.cells[column] = cell
+        return is_right
+
+
+class Table:
+    def __init__(self):
+        self.rows = []
+        self.passed = self.failed = 0
+
+    def row(self, title, model, variant):
+        return Row(self, title, model, variant)
 
     def markdown(self):
-        lines = ["| card | configuration | " + " | ".join(self.columns) + " |",
-                 "|---" * (len(self.columns) + 2) + "|"]
-        for (model, variant), cells in self.rows.items():
-            words = [cells.get(column, "") for column in self.columns]
-            lines.append(f"| {model} | {variant} | " + " | ".join(words) + " |")
+        titles = list(dict.fromkeys(row.title for row in self.rows))
+        return "\n".join(self._part(title) for title in titles)
+
+    def _part(self, title):
+        rows = [row for row in self.rows if row.title == title]
+        columns = list(dict.fromkeys(column for row in rows for column in row.cells))
+        names = ["card", "driver", "configuration"]
+        lines = [f"## {title}", "", f"| {' | '.join(names + columns)} |",
+                 "|---" * len(names + columns) + "|"]
+        for row in rows:
+            cells = [row.cells.get(column, "") for column in columns]
+            lines.append(f"| {' | '.join([*row.names, *cells])} |")
         return "\n".join(lines) + "\n"
