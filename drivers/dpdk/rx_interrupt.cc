@@ -5,6 +5,7 @@
 #include <rte_ethdev.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -26,6 +27,13 @@ int packet_socket(const std::vector<int>& opened) {
     if (domain == AF_PACKET || domain == AF_XDP) return fd;
   }
   return -1;
+}
+
+// An eventfd's is 8 octets, that of a /dev/uio 4; neither is read with another size, and what is
+// not read stays readable: no sleep any more.
+std::size_t count_size_of(int fd) {
+  struct stat status {};
+  return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode) ? 4 : 8;
 }
 
 bool is_over_packet_socket(const std::string& driver) {
@@ -50,13 +58,14 @@ RxInterrupt RxInterrupt::find(std::uint16_t port, const std::string& driver,
 }
 
 RxInterrupt::RxInterrupt(Kind kind, std::uint16_t port, int fd)
-    : kind_(kind), port_(port), fd_(fd) {
+    : kind_(kind), port_(port), count_size_(count_size_of(fd)), fd_(fd) {
   if (kind_ == Kind::edge) watch_edge();
 }
 
 RxInterrupt::RxInterrupt(RxInterrupt&& other) noexcept
     : kind_(std::exchange(other.kind_, Kind::none)),
       port_(other.port_),
+      count_size_(other.count_size_),
       fd_(std::exchange(other.fd_, -1)),
       epoll_(std::exchange(other.epoll_, -1)) {}
 
@@ -85,7 +94,7 @@ void RxInterrupt::disarm() {
   }
   pollfd readable{.fd = fd_, .events = POLLIN, .revents = 0};
   std::uint64_t count = 0;
-  if (poll(&readable, 1, 0) == 1 && read(fd_, &count, sizeof count) < 0) return;
+  if (poll(&readable, 1, 0) == 1 && read(fd_, &count, count_size_) < 0) return;
 }
 
 }  // namespace pollux
