@@ -151,7 +151,7 @@ def idle(session):
             holder.kill()
             holder.wait()
     ticks, switches = after[0] - before[0], after[1] - before[1]
-    said = f"{ticks / IDLE_SECONDS:.1f} % of a core, {switches / IDLE_SECONDS:.0f} wake-ups/s"
+    said = f"{ticks / IDLE_SECONDS:.1f} % of a core, {switches / IDLE_SECONDS:.1f} wake-ups/s"
     if ticks >= IDLE_SECONDS or switches >= 50 * IDLE_SECONDS:
         raise CheckFailed(said)
     if holder.returncode != 0:
@@ -160,12 +160,12 @@ def idle(session):
 
 
 def rounds(session, count=1000):
-    """Each of `count` datagrams finds the server asleep, and each is answered."""
+    """Each of `count` datagrams is answered; most of them, at least, found the server asleep."""
     before = int(session.in_guest(COUNT_INTERRUPTS))
     text = session.python(CLIENT, "rounds", STACK, str(count), seconds=300).strip()
     interrupts = int(session.in_guest(COUNT_INTERRUPTS)) - before
     said = f"{text} answered, {interrupts} interrupts"
-    if text != f"{count} of {count}" or interrupts < count * 9 // 10:
+    if text != f"{count} of {count}" or interrupts < count // 2:
         raise CheckFailed(said)
     return said
 

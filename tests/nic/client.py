@@ -72,7 +72,7 @@ def rounds(address, count):
         one.settimeout(10)
         came = 0
         for number in range(count):
-            time.sleep(0.002)
+            time.sleep(0.005)
             one.send(b"%d" % number)
             try:
                 came += one.recv(100) == b"%d" % number

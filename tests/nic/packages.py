@@ -113,9 +113,9 @@ class Packages:
             self.apt.update()
             fill(making)
             os.rename(making, folder)
-        except OSError as error:
+        except (OSError, Missing) as error:
             if not os.path.isdir(folder):  # another run may have been faster
-                raise Missing(f"{folder}: {error.strerror}") from error
+                raise Missing(f"{folder} is not there and cannot be fetched: {error}") from error
         finally:
             shutil.rmtree(making, ignore_errors=True)
         return folder
