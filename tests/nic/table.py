@@ -8,6 +8,7 @@ HEAD = """\
 
 Written by `tests/nic/run --all --table config/nics.md`. The cards are QEMU's, in a guest with
 Debian's kernel; the peer is another kernel. `tests/nic/README.md` says what each column is.
+`tests/nic/models.py` says why uio brings no interrupts under load.
 """
 
 
