@@ -35,8 +35,8 @@ class RxInterrupt {
   Kind kind_ = Kind::none;
   std::uint16_t port_ = 0;
   std::size_t count_size_ = 0;  // octets to read when it was readable
-  int fd_ = -1;     // the driver's
-  int epoll_ = -1;  // ours
+  int fd_ = -1;                 // the driver's
+  int epoll_ = -1;              // ours
 };
 
 }  // namespace pollux
