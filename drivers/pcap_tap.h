@@ -36,6 +36,10 @@ class PcapTap final : public NetDevice {
   std::size_t tx_burst(std::span<Packet> packets) override;
   const DeviceCaps& caps() const override { return inner_.caps(); }
   bool is_link_up() const override { return inner_.is_link_up(); }
+  bool is_gone() const override { return inner_.is_gone(); }
+  void let_go() override { inner_.let_go(); }
+  int removal_fd() const override { return inner_.removal_fd(); }
+  bool doubts_interrupt() const override { return inner_.doubts_interrupt(); }
   int rx_interrupt_fd() const override { return inner_.rx_interrupt_fd(); }
   void arm_rx_interrupt() override { inner_.arm_rx_interrupt(); }
   void disarm_rx_interrupt() override { inner_.disarm_rx_interrupt(); }

@@ -31,6 +31,8 @@ struct SleepRequest {
   std::span<pollfd> kernel;  // kernel descriptors to sleep on too; revents filled in
   Instant deadline = Instant::never();
   const sigset_t* sigmask = nullptr;  // in force while asleep; null: leave it
+  // Its packets were for other threads, which are awake: it leaves them the next, for a while.
+  bool leaves_packets = false;
 };
 
 enum class SleepEnd : std::uint8_t {
@@ -57,6 +59,9 @@ class PollContext {
   // else polls and looks at them once more before blocking, so no packet is slept through. Returns
   // at once if the sleeper has been woken since its reset().
   virtual SleepEnd sleep(Sleeper& sleeper, const SleepRequest& request) = 0;
+  // The wait that slept is over: who else sleeps may have the instances. Between the sleeps of one
+  // wait they are kept, or each look in vain would wake a successor.
+  virtual void end_sleeps(Sleeper&) {}
   // The program is busy with events and will poll again: until it does, or irq_suspend_timeout has
   // passed, no receive interrupt wakes anybody and the softirq thread stays out (13.12). Linux:
   // napi_suspend_irqs(), napi_resume_irqs(). A context without interrupts has nothing to suspend.

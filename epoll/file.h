@@ -76,7 +76,8 @@ class File {
   Watchers& watchers() { return watchers_; }  // Linux: f_ep. Guarded by wait_queue().lock().
 
  protected:
-  // Only a set changes what it can be made ready by: the union of what it watches.
+  // What it can be made ready by changes for a set, to the union of what it watches, and for a
+  // socket that listens at several queues.
   void set_napis(NapiSet napis) { napis_.store(napis, std::memory_order_relaxed); }
   void add_napis(NapiSet napis) { napis_.fetch_or(napis, std::memory_order_relaxed); }
 

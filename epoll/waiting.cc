@@ -7,12 +7,19 @@
 
 #include <array>
 #include <atomic>
+#include <optional>
 
 namespace pollux {
 namespace {
 
 // The kernel is asked once per so many polls of a spin: 88 ns against some 50 of an empty poll.
 constexpr unsigned kPollsPerQuestion = 8;
+
+// After so many sleeps of one wait that ended with packets for others. On a crowded core each keeps
+// the thread they are for from its own poll, so that the next one comes to the sleeper too: four
+// threads of a server, 256 connections, one of them with most: 22,000 switches a second and 0.5 to
+// 0.8 of one thread's rate, with it 0.8 to 1.1.
+constexpr unsigned kSleepsInVain = 2;
 
 // Keeps signals out from after the first empty look until the sleep, which lets them in: a handler
 // that ran just before the sleep would not end it. Faults of the thread's own stay deliverable.
@@ -92,8 +99,22 @@ Result<int> spin(Waitable& waitable, Instant deadline, PollContext& context) {
   return 0;
 }
 
-SleepEnd sleep_once(Waitable& waitable, const SleepRequest& request, PollContext& context) {
+// The sleeps of one wait.
+class Sleeps {
+ public:
+  explicit Sleeps(PollContext& context) : context_(context) {}
+  Sleeps(const Sleeps&) = delete;
+  Sleeps& operator=(const Sleeps&) = delete;
+  ~Sleeps() { context_.end_sleeps(sleeper); }
+
   Sleeper& sleeper = Sleeper::of_this_thread();
+
+ private:
+  PollContext& context_;
+};
+
+SleepEnd sleep_once(Waitable& waitable, const SleepRequest& request, Sleeper& sleeper,
+                    PollContext& context) {
   sleeper.reset();
   SleepEnd end = SleepEnd::woken;
   if (waitable.arm(sleeper)) {
@@ -128,12 +149,16 @@ Result<int> wait_until(Waitable& waitable, const WaitRequest& request, PollConte
   SleepRequest sleep;
   sleep.deadline = request.deadline;
   sleep.sigmask = request.sigmask ? request.sigmask : held.original();
-  for (;;) {
+  std::optional<Sleeps> sleeps;
+  for (unsigned in_vain = 0;;) {
     if (waitable.is_worth_spinning()) {
       found = spin(waitable, request.deadline, context);
       if (is_over(found)) return found;
     }
-    const SleepEnd end = sleep_once(waitable, sleep, context);
+    sleep.leaves_packets = in_vain >= kSleepsInVain && Sleeper::awake() > 1;
+    if (!sleeps) sleeps.emplace(context);
+    const SleepEnd end = sleep_once(waitable, sleep, sleeps->sleeper, context);
+    if (end == SleepEnd::rx_interrupt || end == SleepEnd::polled) ++in_vain;
     waitable.ask_kernel();
     found = waitable.look();
     if (is_over(found)) return served(found, served_by(end));

@@ -30,7 +30,9 @@ void sum_length(rte_mbuf* mbuf) {
 
 MemifQueue::MemifQueue(std::uint16_t port, const DeviceCaps& caps, PacketPool& pool,
                        std::unique_ptr<CallbackLoop> loop, bool is_client)
-    : Queue(port, caps, pool, RxInterrupt()), loop_(std::move(loop)), is_client_(is_client) {
+    : Queue({.port = port}, caps, pool, RxInterrupt()),
+      loop_(std::move(loop)),
+      is_client_(is_client) {
   timer_ = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   CHECK(timer_ >= 0 && loop_->watch(timer_));
   link_went_down();

@@ -5,9 +5,13 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "drivers/device_name.h"
 #include "drivers/dpdk/eal_log.h"
@@ -15,6 +19,8 @@
 #include "drivers/dpdk/memif_queue.h"
 #include "drivers/dpdk/port_error.h"
 #include "drivers/dpdk/queue.h"
+#include "drivers/dpdk/queue_count.h"
+#include "drivers/dpdk/rss.h"
 #include "drivers/dpdk/tap.h"
 #include "drivers/dpdk/vfio_interrupt.h"
 
@@ -28,22 +34,43 @@ constexpr std::uint64_t kTxChecksums =
 constexpr std::uint32_t kXdpPackets = 2048;  // its fill queue; it says so at log level debug only
 constexpr std::uint16_t kFrameOverhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + RTE_VLAN_HLEN;
 
-class EthPort final : public Port {
+using Pools = std::span<PacketPool* const>;  // one for each queue
+
+// What a driver may refuse although its capabilities say yes. Given up one by one, the likeliest
+// first (virtio under uio has no receive interrupts: -95).
+struct Wishes {
+  bool rx_interrupts;
+  bool lro;
+  bool removal_events;
+};
+
+class EthPort final : public Port, public DeviceWatch::Owner {
  public:
   explicit EthPort(const PortOptions& options);
   ~EthPort() override;
-  DriverError set_up(PacketPool& pool);
-  NetDevice& queue() override { return *queue_; }
+  DriverError set_up(Pools pools);
+  NetDevice& queue(unsigned index) override { return *queues_[index]; }
+  unsigned queues() const override { return static_cast<unsigned>(queues_.size()); }
+  const RssMap& rss() const override { return rss_.map(); }
   std::string driver() const override { return driver_; }
   std::string kernel_interface() const override;
+  std::vector<PortCount> counts() const override;
+  // At the end, or before it once the device has been taken away and all queues have let go.
+  void remove() override;
 
  private:
   DriverError create();
-  DriverError configure(PacketPool& pool);
-  int set_up_queues(PacketPool& pool);
+  DriverError request_rss();
+  DriverError bring_up(Pools pools);
+  bool give_up_a_wish();
+  DriverError configure(Pools pools);
+  int set_up_queues(Pools pools);
   DriverError start();
+  std::uint32_t largest_mtu() const;
   void set_mtu();
-  void make_queue(PacketPool& pool, const DescriptorWatch& descriptors);
+  void accept_vlan();
+  void await_link();
+  void make_queues(Pools pools, const DescriptorWatch& descriptors);
   DeviceCaps caps() const;
   std::uint64_t wanted_rx(std::uint16_t data_room) const;
   std::uint64_t wanted_tx() const;
@@ -56,27 +83,48 @@ class EthPort final : public Port {
   std::string driver_;
   rte_eth_dev_info info_{};
   rte_eth_conf conf_{};
+  Wishes wishes_{};
   std::uint16_t id_ = RTE_MAX_ETHPORTS;
   bool is_created_ = false;
   std::unique_ptr<CallbackLoop> loop_;  // until the memif queue takes it
-  std::unique_ptr<Queue> queue_;
+  std::unique_ptr<DeviceWatch> watch_;
+  std::vector<std::unique_ptr<Queue>> queues_;
+  Rss rss_;
 };
+
+// A whole frame in one buffer of the ring: net_memif 22.11 leaves an old frame's mark of a chain in
+// the first descriptor of a new one, and every lap of the ring glues frames together.
+std::string with_memif_buffers(const std::string& arguments, const PortOptions& options) {
+  constexpr unsigned kDefault = 2048;
+  const unsigned frame = options.mtu + kFrameOverhead;
+  if (frame <= kDefault || !device_argument(options.device, "bsize").empty()) return arguments;
+  return (arguments.empty() ? "" : arguments + ',') + "bsize=" + std::to_string(frame);
+}
 
 EthPort::EthPort(const PortOptions& options) : options_(options) {
   const std::size_t comma = options.device.find(',');
   name_ = options.device.substr(0, comma);
   if (comma != std::string::npos) arguments_ = options.device.substr(comma + 1);
   if (name_.starts_with("net_tap")) arguments_ = with_tap_interface(arguments_);
-  if (name_.starts_with("net_memif")) loop_ = std::make_unique<CallbackLoop>();
+  if (!name_.starts_with("net_memif")) return;
+  arguments_ = with_memif_buffers(arguments_, options);
+  loop_ = std::make_unique<CallbackLoop>();
 }
 
 EthPort::~EthPort() {
-  auto* memif = is_memif() ? static_cast<MemifQueue*>(queue_.get()) : nullptr;
+  watch_.reset();
+  remove();
+}
+
+void EthPort::remove() {
+  auto* memif =
+      is_memif() && !queues_.empty() ? static_cast<MemifQueue*>(queues_[0].get()) : nullptr;
   CallbackLoop* loop = memif ? &memif->loop() : loop_.get();
   std::optional<CallbackLoop::Scope> scope;
   if (loop) scope.emplace(*loop);
-  if (id_ != RTE_MAX_ETHPORTS) rte_eth_dev_stop(id_);
-  if (!is_created_) return;
+  const std::uint16_t id = std::exchange(id_, std::uint16_t{RTE_MAX_ETHPORTS});
+  if (id != RTE_MAX_ETHPORTS) rte_eth_dev_stop(id);
+  if (!std::exchange(is_created_, false)) return;
   if (is_pci_address(name_)) {
     rte_eal_hotplug_remove("pci", name_.c_str());
   } else {
@@ -88,7 +136,7 @@ DriverError EthPort::fail(const char* step, int error) const {
   return explain_port_error({options_.name, options_.device, step, error});
 }
 
-DriverError EthPort::set_up(PacketPool& pool) {
+DriverError EthPort::set_up(Pools pools) {
   clear_eal_log();
   const DescriptorWatch descriptors;
   const SignalsBlocked signals;
@@ -97,10 +145,12 @@ DriverError EthPort::set_up(PacketPool& pool) {
   std::optional<CallbackLoop::Scope> scope;
   if (loop_) scope.emplace(*loop_);
   if (DriverError error = create()) return error;
-  if (DriverError error = configure(pool)) return error;
-  if (DriverError error = start()) return error;
+  if (DriverError error = request_rss()) return error;
+  if (DriverError error = bring_up(pools)) return error;
   descriptors.close_on_exec();
-  make_queue(pool, descriptors);
+  make_queues(pools, descriptors);
+  watch_ = std::make_unique<DeviceWatch>(id_, rte_dev_name(info_.device), *this);
+  for (auto& queue : queues_) queue->watch(*watch_);
   return {};
 }
 
@@ -128,17 +178,43 @@ DriverError EthPort::create() {
   return {};
 }
 
+DriverError EthPort::bring_up(Pools pools) {
+  // A frame merged of several is a chain, and its checksum is the device's word.
+  constexpr std::uint64_t kMerging =
+      RTE_ETH_RX_OFFLOAD_TCP_LRO | RTE_ETH_RX_OFFLOAD_SCATTER | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+  wishes_ = {.rx_interrupts = options_.rx_interrupts,
+             .lro = options_.lro && options_.checksum_offload &&
+                    (info_.rx_offload_capa & kMerging) == kMerging,
+             .removal_events = (*info_.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0};
+  for (;;) {
+    DriverError error = configure(pools);
+    if (!error) error = start();
+    if (!error || !give_up_a_wish()) return error;
+  }
+}
+
+bool EthPort::give_up_a_wish() {
+  for (bool* wish : {&wishes_.rx_interrupts, &wishes_.lro, &wishes_.removal_events}) {
+    if (std::exchange(*wish, false)) return true;
+  }
+  return false;
+}
+
 std::uint64_t EthPort::wanted_rx(std::uint16_t data_room) const {
   std::uint64_t wanted = RTE_ETH_RX_OFFLOAD_VLAN_STRIP;
+  // Some filter whether asked or not (virtio): without a word they would pass no tagged frame.
+  if (options_.vlan != 0) wanted |= RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
   if (options_.checksum_offload) wanted |= kRxChecksums;
   const unsigned frame = std::max<unsigned>(options_.mtu, RTE_ETHER_MTU) + kFrameOverhead;
   if (frame > data_room) wanted |= RTE_ETH_RX_OFFLOAD_SCATTER;
+  if (wishes_.lro) wanted |= RTE_ETH_RX_OFFLOAD_TCP_LRO | RTE_ETH_RX_OFFLOAD_SCATTER;
   return wanted & info_.rx_offload_capa;
 }
 
 // Never MBUF_FAST_FREE: packets refer to text that others hold.
 std::uint64_t EthPort::wanted_tx() const {
-  std::uint64_t wanted = RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_VLAN_INSERT;
+  std::uint64_t wanted = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+  if (options_.vlan != 0) wanted |= RTE_ETH_TX_OFFLOAD_VLAN_INSERT;
   if (options_.checksum_offload) wanted |= kTxChecksums;
   if (options_.tso) wanted |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
   wanted &= info_.tx_offload_capa;
@@ -152,29 +228,45 @@ std::uint64_t EthPort::wanted_tx() const {
   return wanted;
 }
 
-DriverError EthPort::configure(PacketPool& pool) {
-  conf_.rxmode.offloads = wanted_rx(pool.data_room());
+DriverError EthPort::request_rss() {
+  const std::uint16_t present = std::min(info_.max_rx_queues, info_.max_tx_queues);
+  DriverError error = check_queue_count({options_.name, options_.device, options_.queues, present});
+  if (error || options_.queues == 1) return error;
+  error = rss_.request(options_.rss_key, info_, conf_);
+  if (error) error.message = "port " + options_.name + ": " + name_ + ' ' + error.message;
+  return error;
+}
+
+DriverError EthPort::configure(Pools pools) {
+  std::uint16_t data_room = UINT16_MAX;
+  for (const PacketPool* pool : pools) data_room = std::min(data_room, pool->data_room());
+  conf_.rxmode.offloads = wanted_rx(data_room);
   conf_.txmode.offloads = wanted_tx();
   // net_memif names a limit of 1,518 octets and takes frames of any size: not asked.
-  const std::uint16_t largest = info_.max_mtu;
-  if (options_.mtu != 0 && !is_memif()) conf_.rxmode.mtu = std::min(options_.mtu, largest);
-  conf_.intr_conf.rxq = options_.rx_interrupts ? 1 : 0;
-  int error = rte_eth_dev_configure(id_, 1, 1, &conf_);
-  if (error != 0 && conf_.intr_conf.rxq != 0) {
-    conf_.intr_conf.rxq = 0;
-    error = rte_eth_dev_configure(id_, 1, 1, &conf_);
+  if (options_.mtu != 0 && !is_memif()) {
+    if (options_.mtu > largest_mtu()) {
+      return {EINVAL, "port " + options_.name + ": its mtu is above the device's largest, " +
+                          std::to_string(largest_mtu())};
+    }
+    conf_.rxmode.mtu = options_.mtu;
   }
+  conf_.rxmode.max_lro_pkt_size = wishes_.lro ? info_.max_lro_pkt_size : 0;
+  conf_.intr_conf.rxq = wishes_.rx_interrupts ? 1 : 0;
+  conf_.intr_conf.rmv = wishes_.removal_events ? 1 : 0;
+  int error = rte_eth_dev_configure(id_, options_.queues, options_.queues, &conf_);
   if (error != 0) return fail("configure", -error);
-  if (driver_ == "net_af_xdp" && pool.available() <= kXdpPackets) {
+  for (PacketPool* pool : pools) {
+    if (driver_ != "net_af_xdp") break;
+    if (pool->available() > kXdpPackets * std::count(pools.begin(), pools.end(), pool)) continue;
     return {ENOBUFS, "port " + options_.name +
-                         ": net_af_xdp keeps 2,048 packets for itself;"
+                         ": net_af_xdp keeps 2,048 packets for each queue;"
                          " set stack.packets to 4,096 or more"};
   }
-  error = set_up_queues(pool);
+  error = set_up_queues(pools);
   return error == 0 ? DriverError() : fail("set up the queues of", -error);
 }
 
-int EthPort::set_up_queues(PacketPool& pool) {
+int EthPort::set_up_queues(Pools pools) {
   std::uint16_t rx = options_.rx_descriptors;
   std::uint16_t tx = options_.tx_descriptors;
   if (const int error = rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx, &tx)) return error;
@@ -183,10 +275,18 @@ int EthPort::set_up_queues(PacketPool& pool) {
   rx_conf.offloads = conf_.rxmode.offloads;
   rte_eth_txconf tx_conf = info_.default_txconf;
   tx_conf.offloads = conf_.txmode.offloads;
-  if (const int error = rte_eth_rx_queue_setup(id_, 0, rx, socket, &rx_conf, pool.mempool())) {
-    return error;
+  for (std::uint16_t i = 0; i < options_.queues; ++i) {
+    int error = rte_eth_rx_queue_setup(id_, i, rx, socket, &rx_conf, pools[i]->mempool());
+    if (error == 0) error = rte_eth_tx_queue_setup(id_, i, tx, socket, &tx_conf);
+    if (error != 0) return error;
   }
-  return rte_eth_tx_queue_setup(id_, 0, tx, socket, &tx_conf);
+  return 0;
+}
+
+// Some drivers name the longest frame only; ethdev then counts header and CRC.
+std::uint32_t EthPort::largest_mtu() const {
+  if (info_.max_mtu != UINT16_MAX) return info_.max_mtu;
+  return info_.max_rx_pktlen - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN;
 }
 
 void EthPort::set_mtu() {
@@ -198,8 +298,30 @@ DriverError EthPort::start() {
   const int error = rte_eth_dev_start(id_);
   // A memif client whose server is not there yet: the queue goes on trying.
   if (error != 0 && !is_memif()) return fail("start", -error);
-  rte_eth_allmulticast_enable(id_);
+  if (rte_eth_allmulticast_enable(id_) == -ENOTSUP) rte_eth_promiscuous_enable(id_);
+  rss_.establish(id_, options_.queues);
+  accept_vlan();
+  await_link();
   return {};
+}
+
+// VLAN 0 only carries a priority, and counts as untagged.
+void EthPort::accept_vlan() {
+  if ((conf_.rxmode.offloads & RTE_ETH_RX_OFFLOAD_VLAN_FILTER) == 0) return;
+  rte_eth_dev_vlan_filter(id_, 0, 1);
+  rte_eth_dev_vlan_filter(id_, options_.vlan, 1);
+}
+
+// Two cards need a second or two to agree on a speed. What is sent meanwhile would be lost, and a
+// program that connects at once would hear that its neighbour does not answer.
+void EthPort::await_link() {
+  if (!is_pci_address(name_)) return;
+  constexpr useconds_t kPauseUsecs = 20'000;
+  rte_eth_link link{};
+  for (int i = 0; i < 200; ++i) {
+    if (rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP) return;
+    usleep(kPauseUsecs);
+  }
 }
 
 DeviceCaps EthPort::caps() const {
@@ -222,22 +344,39 @@ DeviceCaps EthPort::caps() const {
   caps.tx_udp_checksum = (tx & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0;
   caps.tx_tso = (tx & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0;
   caps.tx_multi_segments = (tx & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+  // 0: the driver did not think of it.
+  const rte_eth_desc_lim& limits = info_.tx_desc_lim;
+  if (limits.nb_mtu_seg_max != 0) caps.tx_segments = limits.nb_mtu_seg_max;
+  if (limits.nb_seg_max != 0) caps.tx_tso_segments = limits.nb_seg_max;
   caps.tx_vlan_insert = (tx & RTE_ETH_TX_OFFLOAD_VLAN_INSERT) != 0;
   // net_e1000_igb says "good" of everything when the card has been told not to look.
   caps.rx_checksum = options_.checksum_offload;
   return caps;
 }
 
-void EthPort::make_queue(PacketPool& pool, const DescriptorWatch& descriptors) {
+void EthPort::make_queues(Pools pools, const DescriptorWatch& descriptors) {
   if (is_memif()) {
     const bool is_client = arguments_.find("role=server") == std::string::npos;
-    queue_ = std::make_unique<MemifQueue>(id_, caps(), pool, std::move(loop_), is_client);
+    queues_.push_back(
+        std::make_unique<MemifQueue>(id_, caps(), *pools[0], std::move(loop_), is_client));
     return;
   }
-  RxInterrupt interrupt = options_.rx_interrupts
-                              ? RxInterrupt::find(id_, driver_, descriptors.opened())
-                              : RxInterrupt();
-  queue_ = std::make_unique<Queue>(id_, caps(), pool, std::move(interrupt));
+  for (std::uint16_t i = 0; i < options_.queues; ++i) {
+    const QueueId id{id_, i};
+    RxInterrupt interrupt = options_.rx_interrupts
+                                ? RxInterrupt::find(id, driver_, descriptors.opened())
+                                : RxInterrupt();
+    queues_.push_back(std::make_unique<Queue>(id, caps(), *pools[i], std::move(interrupt)));
+  }
+}
+
+std::vector<PortCount> EthPort::counts() const {
+  std::vector<PortCount> counts = watch_->counts();
+  if (counts.empty()) return counts;
+  const auto has_interrupt = [](const auto& queue) { return queue->rx_interrupt_fd() >= 0; };
+  const auto with = std::count_if(queues_.begin(), queues_.end(), has_interrupt);
+  counts.push_back({"rx_interrupts", static_cast<std::uint64_t>(with)});
+  return counts;
 }
 
 std::string EthPort::kernel_interface() const {
@@ -249,8 +388,14 @@ std::string EthPort::kernel_interface() const {
 }  // namespace
 
 std::unique_ptr<Port> Port::open(const PortOptions& options, PacketPool& pool, DriverError& error) {
+  PacketPool* const pools[] = {&pool};
+  return open(options, pools, error);
+}
+
+std::unique_ptr<Port> Port::open(const PortOptions& options, Pools pools, DriverError& error) {
+  CHECK(options.queues > 0 && pools.size() == options.queues);
   auto port = std::make_unique<EthPort>(options);
-  error = port->set_up(pool);
+  error = port->set_up(pools);
   if (error) return nullptr;
   return port;
 }

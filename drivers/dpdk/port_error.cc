@@ -68,6 +68,11 @@ Cause cause_of(const PortFailure& failure, const std::string& log) {
   if (failure.error == EADDRINUSE || says(log, "in use")) {
     return {EADDRINUSE, "its socket is taken: stop the other server, or remove the socket file"};
   }
+  if (failure.error == ENOMEM && failure.step.starts_with("set up the queues")) {
+    return {ENOMEM,
+            "each queue may hold as many packets as it has descriptors:"
+            " raise stack.packets, or lower the descriptors"};
+  }
   if (failure.error == ENOMEM || says(log, "allocate memory")) {
     return {ENOMEM,
             "memory is short: lower stack.packets or the descriptors, or reserve hugepages"};

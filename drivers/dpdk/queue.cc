@@ -4,6 +4,7 @@
 #include <rte_ethdev.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace pollux {
 namespace {
@@ -11,6 +12,7 @@ namespace {
 constexpr std::size_t kMaxBurst = 256;
 constexpr std::uint64_t kRxChecksums = RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK;
 constexpr std::uint64_t kVlanStripped = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+constexpr std::uint64_t kAlwaysHeard = kVlanStripped | RTE_MBUF_F_RX_LRO;
 
 // A span of empty Packets is a row of mbuf pointers to fill.
 rte_mbuf** mbufs_of(Packet* packets) { return reinterpret_cast<rte_mbuf**>(packets); }
@@ -41,6 +43,13 @@ Checksum l4_checksum(std::uint64_t flags) {
   }
 }
 
+// A device merges only segments whose checksums it has verified, and the header that is left may
+// still have the first one's.
+void note_merged(PacketMeta& meta) {
+  if (meta.ip_checksum == Checksum::unknown) meta.ip_checksum = Checksum::valid;
+  if (meta.l4_checksum == Checksum::unknown) meta.l4_checksum = Checksum::valid;
+}
+
 void note_received(Packet& packet, std::uint64_t heard) {
   const rte_mbuf& mbuf = *packet.mbuf();
   const std::uint64_t flags = mbuf.ol_flags & heard;
@@ -51,32 +60,60 @@ void note_received(Packet& packet, std::uint64_t heard) {
   const bool has_vlan = (flags & kVlanStripped) == kVlanStripped;
   packet.meta() = {ip_checksum(flags), l4_checksum(flags),
                    has_vlan ? mbuf.vlan_tci : std::uint16_t{0}, has_vlan};
+  if ((flags & RTE_MBUF_F_RX_LRO) != 0) note_merged(packet.meta());
 }
 
 }  // namespace
 
-Queue::Queue(std::uint16_t port, const DeviceCaps& caps, PacketPool& pool, RxInterrupt interrupt)
+Queue::Queue(QueueId id, const DeviceCaps& caps, PacketPool& pool, RxInterrupt interrupt)
     : caps_(caps),
       pool_(pool),
       interrupt_(std::move(interrupt)),
-      rx_flags_(kVlanStripped | (caps.rx_checksum ? kRxChecksums : 0)),
-      port_(port),
-      takes_all_(caps.tx_multi_segments && !caps.tx_vlan_insert) {}
+      rx_flags_(kAlwaysHeard | (caps.rx_checksum ? kRxChecksums : 0)),
+      id_(id),
+      takes_all_(caps.tx_multi_segments && !caps.tx_vlan_insert &&
+                 std::min(caps.tx_segments, caps.tx_tso_segments) == UINT16_MAX) {}
+
+void Queue::watch(DeviceWatch& watch) {
+  watch_ = &watch;
+  watch.add_user();
+}
+
+void Queue::let_go() {
+  if (!is_gone() || std::exchange(has_let_go_, true)) return;
+  watch_->release();
+}
+
+void Queue::arm_rx_interrupt() {
+  if (!is_gone()) interrupt_.arm();
+}
+
+void Queue::disarm_rx_interrupt() {
+  if (is_gone()) return;
+  interrupt_.disarm();
+  if (watch_ && interrupt_.has_lost_device()) watch_->note_gone();
+}
 
 std::size_t Queue::rx_burst(std::span<Packet> out) {
+  if (is_gone()) return 0;
   const auto wanted = static_cast<std::uint16_t>(std::min(out.size(), kMaxBurst));
-  const std::size_t n = rte_eth_rx_burst(port_, 0, mbufs_of(out.data()), wanted);
+  const std::size_t n = rte_eth_rx_burst(id_.port, id_.index, mbufs_of(out.data()), wanted);
   for (std::size_t i = 0; i < n; ++i) note_received(out[i], rx_flags_);
+  interrupt_.note_burst(n);
   return n;
 }
 
 std::size_t Queue::tx_burst(std::span<Packet> packets) {
   std::size_t done = 0;
+  if (is_gone()) {
+    for (Packet& packet : packets) packet.reset();
+    return packets.size();
+  }
   while (done < packets.size()) {
     const std::span<Packet> rest =
         packets.subspan(done, std::min(packets.size() - done, kMaxBurst));
     const Ready ready = make_ready(rest);
-    const std::size_t sent = rte_eth_tx_burst(port_, 0, mbufs_of(rest.data()),
+    const std::size_t sent = rte_eth_tx_burst(id_.port, id_.index, mbufs_of(rest.data()),
                                               static_cast<std::uint16_t>(ready.packets));
     std::fill_n(mbufs_of(rest.data()), sent, nullptr);  // theirs now: forgotten, not freed
     done += sent;
@@ -104,7 +141,7 @@ Queue::Ready Queue::make_ready(std::span<Packet> packets) {
   if ((flags & RTE_MBUF_F_TX_OFFLOAD_MASK) == 0) return ready;
   // Drivers put the pseudo-header's sum as their hardware wants it, and name what it cannot do.
   const auto n = static_cast<std::uint16_t>(ready.packets);
-  const std::size_t good = rte_eth_tx_prepare(port_, 0, mbufs_of(packets.data()), n);
+  const std::size_t good = rte_eth_tx_prepare(id_.port, id_.index, mbufs_of(packets.data()), n);
   return good == ready.packets ? ready : Ready{good, Fit::never};
 }
 
@@ -114,18 +151,35 @@ Queue::Fit Queue::fit(Packet& packet) {
     packet.mbuf()->vlan_tci = packet.meta().vlan_tci;
   }
   // A driver without chains may also look for the octets in the element itself (net_af_xdp).
-  if (caps_.tx_multi_segments) return Fit::ready;
-  if (packet.segments() == 1 && RTE_MBUF_DIRECT(packet.mbuf())) return Fit::ready;
-  return copy_into_one(packet);
+  const bool is_fine = caps_.tx_multi_segments || RTE_MBUF_DIRECT(packet.mbuf());
+  if (is_fine && packet.segments() <= most_segments(packet)) return Fit::ready;
+  return copy_tightly(packet);
 }
 
-Queue::Fit Queue::copy_into_one(Packet& packet) {
-  const std::uint32_t size = packet.size();
-  if (size > pool_.data_room()) return Fit::never;
-  Packet copy = pool_.allocate_from_reserve();
-  if (!copy) return Fit::no_memory;
-  std::byte* to = copy.put(static_cast<std::uint16_t>(size));
-  CHECK(to != nullptr && packet.copy_out(0, Bytes(to, size)) == size);
+std::uint16_t Queue::most_segments(const Packet& packet) const {
+  if (!caps_.tx_multi_segments) return 1;
+  const bool is_cut = (packet.mbuf()->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
+  return is_cut ? caps_.tx_tso_segments : caps_.tx_segments;
+}
+
+// Text that was sent in small pieces and is sent again together can be a chain of very many.
+Queue::Fit Queue::copy_tightly(Packet& packet) {
+  const std::uint32_t size = packet.size(), room = pool_.data_room();
+  if ((size + room - 1) / room > most_segments(packet)) return Fit::never;
+  Packet copy;
+  for (std::uint32_t done = 0; done < size;) {
+    Packet piece = size <= room ? pool_.allocate_from_reserve() : pool_.allocate();
+    if (!piece) return Fit::no_memory;
+    const auto step = static_cast<std::uint16_t>(std::min(size - done, room));
+    std::byte* to = piece.put(step);
+    CHECK(to != nullptr && packet.copy_out(done, Bytes(to, step)) == step);
+    done += step;
+    if (copy) {
+      PacketPool::chain(copy, std::move(piece));
+    } else {
+      copy = std::move(piece);
+    }
+  }
   const std::uint64_t asked = packet.mbuf()->ol_flags & RTE_MBUF_F_TX_OFFLOAD_MASK;
   copy.mbuf()->ol_flags |= asked;
   copy.mbuf()->tx_offload = packet.mbuf()->tx_offload;
@@ -137,8 +191,9 @@ Queue::Fit Queue::copy_into_one(Packet& packet) {
 }
 
 bool Queue::is_link_up() const {
+  if (watch_) return watch_->is_up();
   rte_eth_link link{};
-  return rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+  return rte_eth_link_get_nowait(id_.port, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }
 
 }  // namespace pollux

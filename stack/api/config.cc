@@ -231,6 +231,7 @@ void read_port(const toml::table& table, Config& config, ConfigError& error) {
   section.integer("descriptors", port.descriptors, 64, 32768);
   section.boolean("checksum_offload", port.checksum_offload);
   section.boolean("tso", port.tso);
+  section.boolean("lro", port.lro);
   section.boolean("rx_interrupts", port.rx_interrupts);
   section.text("impair_rx", port.impair_rx);
   section.text("impair_tx", port.impair_tx);

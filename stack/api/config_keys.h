@@ -4,6 +4,7 @@
 
 // X(key, field of Config, smallest, largest); section [stack]
 #define POLLUX_STACK_KEYS(X)                                    \
+  X("queues", queues, 1, 64)                                    \
   X("packets", packets, 255, 4194303)                           \
   X("descriptors", descriptors, 16, 16777216)                   \
   X("sockets", sockets, 16, 16777216)                           \
@@ -55,7 +56,7 @@
 #define POLLUX_STACK_OTHER_KEYS "threads", "hugepages", "log", "ports", "prefer_busy_poll"
 #define POLLUX_PORT_KEYS                                                                    \
   "name", "device", "addresses", "gateway", "kernel_address", "mtu", "vlan", "descriptors", \
-      "checksum_offload", "tso", "rx_interrupts", "impair_rx", "impair_tx", "impair_seed",  \
-      "capture"
+      "checksum_offload", "tso", "lro", "rx_interrupts", "impair_rx", "impair_tx",          \
+      "impair_seed", "capture"
 #define POLLUX_PRELOAD_KEYS "loopback"
 #define POLLUX_SECTIONS "stack", "tcp", "port", "preload"

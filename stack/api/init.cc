@@ -3,17 +3,14 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "epoll/waiting.h"
 #include "pollux/numbers.h"
 #include "stack/api/config.h"
 #include "stack/api/ownership.h"
@@ -98,21 +95,6 @@ const char* text_of(const char* config_file, const char* const* settings,
   return last_text.c_str();
 }
 
-constexpr std::size_t kDrops = static_cast<std::size_t>(Drop::count);
-struct Snapshot {
-  Counters counters;
-  std::array<std::uint64_t, kDrops> drops;
-};
-
-// Of one moment, unless the stack is one thread's alone: that may be another.
-Snapshot take_snapshot(Stack& stack) {
-  std::optional<Entered> entered;
-  if (stack.entry().mode() == ThreadMode::shared) entered.emplace(stack.entry());
-  Snapshot snapshot{.counters = stack.counters(), .drops = {}};
-  for (std::size_t i = 0; i < kDrops; ++i) snapshot.drops[i] = stack.drops(static_cast<Drop>(i));
-  return snapshot;
-}
-
 }  // namespace
 }  // namespace pollux
 
@@ -156,29 +138,5 @@ void plx_await_device(void) {
 }
 
 const char* plx_error(void) { return pollux::last_error.c_str(); }
-
-int plx_counters(void (*visit)(void* argument, const char* name, const char* meaning,
-                               uint64_t value),
-                 void* argument) {
-  pollux::Host* host = pollux::host();
-  if (!host) return 0;
-  int count = 0;
-  const pollux::Snapshot snapshot = pollux::take_snapshot(host->stack_for_new_socket());
-#define POLLUX_VISIT(name, meaning) \
-  visit(argument, #name, meaning, snapshot.counters.name), ++count;
-  POLLUX_COUNTERS(POLLUX_VISIT)
-#undef POLLUX_VISIT
-#define POLLUX_VISIT(name, meaning)                                    \
-  visit(argument, "drop_" #name, meaning,                              \
-        snapshot.drops[static_cast<std::size_t>(pollux::Drop::name)]), \
-      ++count;
-  POLLUX_DROPS(POLLUX_VISIT)
-#undef POLLUX_VISIT
-#define POLLUX_VISIT(name, meaning) \
-  visit(argument, #name, meaning, pollux::waits(pollux::WaitCounter::name)), ++count;
-  POLLUX_WAIT_COUNTERS(POLLUX_VISIT)
-#undef POLLUX_VISIT
-  return count;
-}
 
 }  // extern "C"

@@ -2,12 +2,15 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <bit>
 #include <cstring>
+#include <optional>
 
 #include "pollux/pollux.h"
 #include "stack/api/blocking.h"
 #include "stack/api/errno_result.h"
 #include "stack/api/sockaddr.h"
+#include "stack/socket/listen_group.h"
 
 namespace pollux {
 namespace {
@@ -44,7 +47,7 @@ Result<int> open_socket(int domain, int type, int protocol) {
   if (!host) return Errno::network_down;
   Socket* socket = nullptr;
   {
-    Stack& stack = host->stack_for_new_socket();
+    Stack& stack = host->stack_for_new_socket((type & kTypeMask) == SOCK_STREAM);
     Inside inside(stack);
     ASSIGN_OR_RETURN(socket, create_socket(stack.world(), {domain, type & kTypeMask, protocol}));
   }
@@ -64,6 +67,28 @@ Result<Accepting> try_accept(Socket& socket, Instant now) {
   return Accepting{accepted, accepted->accepted_from(), socket.socket_type().family};
 }
 
+// Of what parts of the listener in other Stacks have, with nothing entered.
+Result<Accepting> accept_elsewhere(const HeldSocket& held) {
+  const std::optional<AcceptTicket> ticket =
+      held.turn([](Socket& socket, Instant) { return socket.ticket(); });
+  if (!ticket) return Errno::again;
+  for (NapiSet left = ticket->group->acceptable.load(); left != 0; left &= left - 1) {
+    Stack& stack = host()->stacks()[static_cast<std::size_t>(std::countr_zero(left))];
+    Inside inside(stack);
+    const Result<Socket*> accepted = stack.accept_from_part(*ticket, inside.now());
+    if (!accepted && accepted.error() == Errno::again) continue;
+    if (!accepted) return accepted.error();
+    return Accepting{*accepted, (*accepted)->accepted_from(), ticket->inheritance.family};
+  }
+  return Errno::again;
+}
+
+Result<Accepting> accept_anywhere(const HeldSocket& held) {
+  const Result<Accepting> accepted = held.turn(try_accept);
+  if (accepted.ok() || accepted.error() != Errno::again) return accepted;
+  return accept_elsewhere(held);
+}
+
 Result<Accepting> accept_blocking(int fd) {
   bool may_block = false;
   Duration limit;
@@ -80,12 +105,12 @@ Result<Accepting> accept_blocking(int fd) {
   });
   if (!held) return accepted;
   held.poll_once();
-  accepted = held.turn(try_accept);
+  accepted = accept_anywhere(held);
   if (!may_block || !is_empty(accepted)) return accepted;
   Waiter waiter(held, kIn, limit);
   while (is_empty(accepted)) {
     RETURN_IF_ERROR(waiter.wait());
-    accepted = held.turn(try_accept);
+    accepted = accept_anywhere(held);
   }
   return accepted;
 }

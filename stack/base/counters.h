@@ -12,7 +12,10 @@ namespace pollux {
   X(tx_packets, "packets given to all devices")                                  \
   X(tx_bytes, "octets given to all devices")                                     \
   X(tx_refused, "packets a device refused for the time being")                   \
-  X(tx_dropped, "packets given up because a device took nothing for 100 ms")     \
+  X(tx_dropped, "packets lost: no link, or the device took nothing for 100 ms")  \
+  X(link_downs, "times a device was found without its link")                     \
+  X(devices_lost, "devices that were taken away")                                \
+  X(steered, "packets that came to the wrong queue, handed to another stack")    \
   X(loopback_packets, "packets turned around inside the stack")                  \
   X(polls, "times the devices were asked for packets")                           \
   X(softirq_polls, "those of them that the softirq thread made")                 \

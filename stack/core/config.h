@@ -25,6 +25,7 @@ struct PortConfig {
   std::uint16_t descriptors = 1024;
   bool checksum_offload = true;
   bool tso = true;
+  bool lro = true;
   bool rx_interrupts = true;
   std::string impair_rx;  // "loss=0.01,delay=5ms"
   std::string impair_tx;
@@ -42,6 +43,7 @@ struct IrqParams {
 
 struct Config {
   ThreadMode threads = ThreadMode::shared;
+  std::uint32_t queues = 1;  // of each port, and so Stacks
   std::uint32_t packets = 6143;
   std::uint32_t descriptors = 65536;
   std::uint32_t sockets = 65536;

@@ -11,6 +11,14 @@ namespace pollux {
 namespace {
 // Client and server inside one stack make all the progress that Linux's would within a call.
 constexpr unsigned kLoopbackRounds = 64;
+// The tag is in the frame or in the note to the device; a packet that turns around has another's.
+void finish_frame(const Interface& out, const ethernet::Addresses& addresses, std::uint16_t type,
+                  Packet& packet) {
+  ethernet::prepend(packet, addresses, type, out.tag_in_frame());
+  packet.meta().has_vlan = out.is_tagged_by_device();
+  packet.meta().vlan_tci = out.vlan();
+}
+
 constexpr std::uint16_t kGsoLimit = 65535 - 60 - 60;  // text of one packet, longest headers
 
 // RFC 1122 3.3.6 (all ones), RFC 1112 6.4 (multicast).
@@ -59,7 +67,7 @@ bool Stack::send_connection(tcp::Connection& connection, Instant now) {
     return true;
   }
   const tcp::TxContext context = tx_context(*route);
-  connection.set_gso_limit(context.segmentation_by_device ? kGsoLimit : std::uint16_t{0});
+  connection.set_gso_limit(context.segmentation_by_device ? gso_limit(*route) : std::uint16_t{0});
   while (has_room(*route, now)) {
     const std::optional<tcp::Segment> segment = connection.next_segment(now);
     if (!segment) {
@@ -133,7 +141,7 @@ void Stack::send_ip(const Route& route, const IpSend& ip, tcp::Encoded&& encoded
   const bool by_device = out.caps().tx_ipv4_checksum;
   ipv4::prepend(encoded.packet, ip, id, by_device);
   encoded.offload.ipv4_checksum = by_device;
-  encoded.offload.link_length = ethernet::header_length(out.vlan());
+  encoded.offload.link_length = ethernet::header_length(out.tag_in_frame());
   encoded.offload.ip_length = sizeof(wire::Ipv4Header);
   encoded.packet.request(encoded.offload);
   send_on_link(route, std::move(encoded.packet), now);
@@ -163,7 +171,7 @@ void Stack::send_on_link(const Route& route, Packet packet, Instant now) {
 }
 
 void Stack::put_frame(Interface& out, const MacAddress& to, Packet packet, Instant now) {
-  ethernet::prepend(packet, {out.caps().mac, to}, ethernet::kTypeIpv4, out.vlan());
+  finish_frame(out, {out.caps().mac, to}, ethernet::kTypeIpv4, packet);
   if (!out.enqueue(std::move(packet), now)) ++counters_.tx_refused;
 }
 
@@ -182,8 +190,7 @@ void Stack::send_neighbour_messages(Interface& out, Instant now) {
 void Stack::send_arp(Interface& out, const ArpMessage& message, Instant now) {
   Packet packet = arp::encode(pool_, message);
   if (!packet) return count_drop(Drop::no_memory);
-  const ethernet::Addresses addresses{out.caps().mac, message.frame_destination};
-  ethernet::prepend(packet, addresses, ethernet::kTypeArp, out.vlan());
+  finish_frame(out, {out.caps().mac, message.frame_destination}, ethernet::kTypeArp, packet);
   if (!out.enqueue(std::move(packet), now)) ++counters_.tx_refused;
 }
 
@@ -191,7 +198,7 @@ void Stack::send_arp(Interface& out, const ArpMessage& message, Instant now) {
 void Stack::give_up(const Packet& packet, Instant now) {
   count_drop(Drop::unresolved);
   const std::optional<icmp::Error> error = icmp::error_about(packet, Errno::host_unreachable);
-  if (error) receive_icmp_error(*error, now);
+  if (error) receive_icmp_error(*error, 0, now);
 }
 
 bool Stack::has_room(const Route& route, Instant now) {
@@ -207,6 +214,14 @@ tcp::TxContext Stack::tx_context(const Route& route) {
   return {caps.tx_tcp_checksum, caps.tx_tso};
 }
 
+// One segment for the headers, and one because text does not begin where a buffer does.
+std::uint16_t Stack::gso_limit(const Route& route) {
+  const unsigned segments =
+      std::max<unsigned>(interface(route.interface).caps().tx_tso_segments, 3);
+  const unsigned limit = (segments - 2) * pool_.data_room();
+  return static_cast<std::uint16_t>(std::min<unsigned>(limit, kGsoLimit));
+}
+
 void Stack::transmit(Instant now) {
   is_refusing_ = false;
   for (auto& out : interfaces_) {
@@ -215,6 +230,7 @@ void Stack::transmit(Instant now) {
     counters_.tx_packets += sent.packets;
     counters_.tx_bytes += sent.bytes;
     counters_.tx_dropped += sent.dropped;
+    counters_.link_downs += sent.link_downs;
     is_refusing_ = is_refusing_ || out->is_refusing();
   }
 }

@@ -22,7 +22,6 @@ namespace pollux {
 namespace {
 
 constexpr std::uint16_t kDataRoom = 2048;
-constexpr NapiSet kOnlyNapi = 1;
 constexpr Duration kLastDeliveries = Duration::seconds(1);
 constexpr useconds_t kDeliveryPauseUsecs = 100;
 
@@ -74,6 +73,25 @@ DriverError find_address_space(std::size_t size) {
                               size >> 20)};
 }
 
+// `packets` in equal parts, one for each queue.
+DriverError make_pools(const Config& config, std::vector<PacketPool>& pools) {
+  for (unsigned i = 0; i < config.queues; ++i) {
+    const std::string name = i == 0 ? "pollux" : fmt::format("pollux{}", i);
+    Result<PacketPool> pool = PacketPool::create(name, config.packets / config.queues, kDataRoom);
+    if (!pool) {
+      const MemoryNeeds needs = memory_needs(config);
+      return {
+          static_cast<int>(pool.error()),
+          fmt::format("no memory for {} packets ({} MB). Lower stack.packets, raise "
+                      "stack.memory_mb, or reserve hugepages: echo 64 > "
+                      "/proc/sys/vm/nr_hugepages",
+                      config.packets, eal_uses_hugepages() ? needs.hugepages_mb : needs.pages_mb)};
+    }
+    pools.push_back(std::move(*pool));
+  }
+  return {};
+}
+
 }  // namespace
 
 Host* host() { return the_host; }
@@ -100,17 +118,10 @@ std::unique_ptr<Host> Host::start(const Config& config, PortClaims claims, Drive
   error = start_eal(eal_options(config));
   if (!error) error = find_address_space(tables_size(config));
   if (error) return nullptr;
-  Result<PacketPool> pool = PacketPool::create("pollux", config.packets, kDataRoom);
-  if (!pool) {
-    const MemoryNeeds needs = memory_needs(config);
-    error = {static_cast<int>(pool.error()),
-             fmt::format(
-                 "no memory for {} packets ({} MB). Lower stack.packets, raise stack.memory_mb, or "
-                 "reserve hugepages: echo 64 > /proc/sys/vm/nr_hugepages",
-                 config.packets, eal_uses_hugepages() ? needs.hugepages_mb : needs.pages_mb)};
-    return nullptr;
-  }
-  std::unique_ptr<Host> host(new Host(config, std::move(claims.held), std::move(*pool)));
+  std::vector<PacketPool> pools;
+  error = make_pools(config, pools);
+  if (error) return nullptr;
+  std::unique_ptr<Host> host(new Host(config, std::move(claims.held), std::move(pools)));
   for (const PortConfig& port : claims.ports) {
     error = host->add_port(port);
     if (error) return nullptr;
@@ -120,11 +131,11 @@ std::unique_ptr<Host> Host::start(const Config& config, PortClaims claims, Drive
   return host;
 }
 
-Host::Host(const Config& config, std::vector<DeviceClaim> claims, PacketPool pool)
+Host::Host(const Config& config, std::vector<DeviceClaim> claims, std::vector<PacketPool> pools)
     : config_(config),
       claims_(std::move(claims)),
       fds_(config.descriptors, config.numbers),
-      pool_(std::move(pool)),
+      pools_(std::move(pools)),
       context_(clock_, Duration::us(config.poll_ceiling_usecs)) {
   EventPoll::configure({.threads = config.threads,
                         .max_sets = config.epoll_sets,
@@ -139,15 +150,28 @@ Host::Host(const Config& config, std::vector<DeviceClaim> claims, PacketPool poo
   fill_randomly(secret);
   fill_randomly(port_key);
   ports_ = std::make_unique<tcp::Ports>(config.connections + config.listeners, port_key, seed);
-  stack_ = std::make_unique<Stack>(config_, Stack::Parts{pool_, *ports_, clock_, 0}, seed, secret);
-  stack_->set_poll_context(context_);
-  napi_ = std::make_unique<Napi>(*stack_, clock_, config_.irqs);
-  context_.add(*napi_);
+  Peers* const peers = config.queues > 1 ? &peers_ : nullptr;
+  for (unsigned i = 0; i < config.queues; ++i) {
+    auto stack = std::make_unique<Stack>(
+        config_, Stack::Parts{pools_[i], *ports_, clock_, i, peers}, seed + i, secret);
+    stack->set_poll_context(context_);
+    peers_.add(*stack);
+    auto napi = std::make_unique<Napi>(*stack, clock_, config_.irqs);
+    context_.add(*napi);
+    worlds_.push_back({std::move(stack), std::move(napi)});
+  }
 }
 
 Host::~Host() {
   softirq_.reset();
-  if (stack_->entry().may_enter()) leave();
+  if (peers_[0].entry().may_enter()) leave();
+}
+
+Stack& Host::stack_for_new_socket(bool is_stream) {
+  if (!is_stream || worlds_.size() == 1) return peers_[Stack::kDatagramStack];
+  static thread_local std::pair<const Host*, unsigned> home{nullptr, 0};
+  if (home.first != this) home = {this, threads_.fetch_add(1, std::memory_order_relaxed)};
+  return peers_[home.second % worlds_.size()];
 }
 
 void Host::abandon_claims() {
@@ -159,16 +183,18 @@ void Host::leave() {
   const auto end = static_cast<int>(fds_.table_size());
   for (int number = 0; number < end; ++number) static_cast<void>(fds_.close(number));
   const Instant deadline = clock_.now() + kLastDeliveries;
-  while (clock_.now() < deadline) {
-    napi_->poll(kFirstPollBudget, Napi::Claim::waiter);
-    {
-      Inside inside(*stack_);
-      if (!stack_->is_delivering()) break;
-    }
+  const auto is_delivering = [](const World& world) {
+    world.napi->poll(kFirstPollBudget, Napi::Claim::waiter);
+    const Inside inside(*world.stack);
+    return world.stack->is_delivering();
+  };
+  while (clock_.now() < deadline && std::count_if(worlds_.begin(), worlds_.end(), is_delivering)) {
     ::usleep(kDeliveryPauseUsecs);
   }
-  Inside inside(*stack_);
-  stack_->reset_all(inside.now());
+  for (const World& world : worlds_) {
+    const Inside inside(*world.stack);
+    world.stack->reset_all(inside.now());
+  }
 }
 
 DriverError Host::add_port(const PortConfig& config) {
@@ -178,11 +204,16 @@ DriverError Host::add_port(const PortConfig& config) {
                             .rx_descriptors = config.descriptors,
                             .tx_descriptors = config.descriptors,
                             .mtu = config.mtu,
+                            .vlan = config.vlan,
                             .checksum_offload = config.checksum_offload,
                             .tso = config.tso,
-                            .rx_interrupts = config.rx_interrupts};
-  Device device;
-  device.port = Port::open(options, pool_, error);
+                            .lro = config.lro,
+                            .rx_interrupts = config.rx_interrupts,
+                            .queues = static_cast<std::uint16_t>(config_.queues)};
+  Device device{.name = config.name, .port = nullptr, .wrappers = {}};
+  std::vector<PacketPool*> pools;
+  for (PacketPool& pool : pools_) pools.push_back(&pool);
+  device.port = Port::open(options, pools, error);
   if (error) return error;
   const std::string kernel_end = device.port->kernel_interface();
   if (config.kernel_address && kernel_end.empty()) {
@@ -191,41 +222,59 @@ DriverError Host::add_port(const PortConfig& config) {
                         config.name, device.port->driver())};
   }
   if (config.kernel_address) error = bring_up_kernel_interface(kernel_end, *config.kernel_address);
-  if (!error) error = wrap(device, config);
-  if (error) return error;
   devices_.push_back(std::move(device));
-  stack_->add_interface(devices_.back().outermost(), config);
-  return {};
+  for (unsigned i = 0; i < config_.queues && !error; ++i) {
+    NetDevice* const queue = wrap(devices_.back(), i, config, error);
+    if (!error) worlds_[i].stack->add_interface(*queue, config);
+  }
+  return error;
 }
 
 // From the device outwards: impairments, then the capture, which sees what the stack sees.
-DriverError Host::wrap(Device& device, const PortConfig& config) {
+NetDevice* Host::wrap(Device& device, unsigned queue, const PortConfig& config,
+                      DriverError& error) {
+  NetDevice* outermost = &device.port->queue(queue);
   if (!config.impair_rx.empty() || !config.impair_tx.empty()) {
     const auto rx = ImpairParams::parse(config.impair_rx);
     const auto tx = ImpairParams::parse(config.impair_tx);
-    if (!rx) return {EINVAL, fmt::format("port.{}.impair_rx: {}", config.name, rx.error())};
-    if (!tx) return {EINVAL, fmt::format("port.{}.impair_tx: {}", config.name, tx.error())};
+    if (!rx) error = {EINVAL, fmt::format("port.{}.impair_rx: {}", config.name, rx.error())};
+    if (!tx) error = {EINVAL, fmt::format("port.{}.impair_tx: {}", config.name, tx.error())};
+    if (error) return nullptr;
     device.wrappers.push_back(std::make_unique<Impair>(
-        device.outermost(), pool_, clock_, Impair::Params{*rx, *tx, config.impair_seed}));
+        *outermost, pools_[queue], clock_, Impair::Params{*rx, *tx, config.impair_seed + queue}));
+    outermost = device.wrappers.back().get();
   }
-  if (config.capture.empty()) return {};
-  DriverError error;
-  const PcapTapOptions options{.path = config.capture,
+  if (config.capture.empty()) return outermost;
+  const std::string suffix = queue == 0 ? "" : fmt::format(".{}", queue);
+  const PcapTapOptions options{.path = config.capture + suffix,
                                .clock_offset = TscClock::time_of_day_offset()};
-  auto tap = PcapTap::open(device.outermost(), clock_, options, error);
-  if (tap) device.wrappers.push_back(std::move(tap));
-  return error;
+  auto tap = PcapTap::open(*outermost, clock_, options, error);
+  if (error) return nullptr;
+  device.wrappers.push_back(std::move(tap));
+  return device.wrappers.back().get();
 }
 
 void Host::start_softirq() {
   if (config_.threads == ThreadMode::single) return;
+  std::vector<Napi*> napis;
+  for (const World& world : worlds_) napis.push_back(world.napi.get());
   softirq_ =
-      std::make_unique<Softirq>(context_, *napi_, kOnlyNapi, Duration::us(config_.softirq_usecs));
+      std::make_unique<Softirq>(context_, std::move(napis), Duration::us(config_.softirq_usecs));
+}
+
+std::vector<PortCount> Host::device_counts() const {
+  std::vector<PortCount> all;
+  for (const Device& device : devices_) {
+    for (const auto& [name, value] : device.port->counts()) {
+      all.push_back({fmt::format("nic_{}_{}", device.name, name), value});
+    }
+  }
+  return all;
 }
 
 void Host::note_wait_returned(unsigned events) {
   if (events < 2) return;
-  stack_->note_wait_returned(events);
+  for (const World& world : worlds_) world.stack->note_wait_returned(events);
 }
 
 }  // namespace pollux

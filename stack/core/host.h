@@ -1,6 +1,7 @@
 // host.h - Host: everything of Pollux in this process; made by plx_init, one at a time.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "drivers/packet_pool.h"
 #include "epoll/fd_table.h"
 #include "stack/core/config.h"
+#include "stack/core/peers.h"
 #include "stack/core/poll_context.h"
 #include "stack/core/port_claims.h"
 #include "stack/core/softirq.h"
@@ -26,8 +28,10 @@ class Host {
   ~Host();
 
   FdTable& fds() { return fds_; }
-  Stack& stack_for_new_socket() { return *stack_; }
-  Stack& stack_of(const Socket&) { return *stack_; }
+  // Each thread's stream sockets are one Stack's, in turn; those of datagrams are the first one's.
+  Stack& stack_for_new_socket(bool is_stream);
+  static Stack& stack_of(Socket& socket) { return static_cast<Stack&>(socket.world().gate); }
+  const Peers& stacks() const { return peers_; }
   PollContext& poll_context() { return context_; }
   const BusyPollParams& busy_poll() const { return config_.busy_poll; }
   const Config& config() const { return config_; }
@@ -36,31 +40,40 @@ class Host {
   void leave();
   // In a forked child: its devices are the parent's.
   void abandon_claims();
+  // "nic_PORT_NAME" for everything that the ports' drivers count. Any thread.
+  std::vector<PortCount> device_counts() const;
   // epoll_wait, poll or select has returned `events` events: writes that follow may leave together.
   void note_wait_returned(unsigned events);
 
  private:
-  // A port, and what its configuration wraps around it.
+  // A port, and what its configuration wraps around each of its queues.
   struct Device {
+    std::string name;
     std::unique_ptr<Port> port;
-    std::vector<std::unique_ptr<NetDevice>> wrappers;  // each around the one before
-    NetDevice& outermost() { return wrappers.empty() ? port->queue() : *wrappers.back(); }
+    std::vector<std::unique_ptr<NetDevice>> wrappers;  // each around one before, or a queue
+  };
+  // A Stack and what polls it.
+  struct World {
+    std::unique_ptr<Stack> stack;
+    std::unique_ptr<Napi> napi;
   };
 
-  Host(const Config& config, std::vector<DeviceClaim> claims, PacketPool pool);
+  Host(const Config& config, std::vector<DeviceClaim> claims, std::vector<PacketPool> pools);
   DriverError add_port(const PortConfig& config);
-  DriverError wrap(Device& device, const PortConfig& config);
+  // The outermost of what is around a queue.
+  NetDevice* wrap(Device& device, unsigned queue, const PortConfig& config, DriverError& error);
   void start_softirq();
 
   const Config config_;
   std::vector<DeviceClaim> claims_;
   TscClock clock_;
   FdTable fds_;
-  PacketPool pool_;
+  std::vector<PacketPool> pools_;  // one for each queue
   std::vector<Device> devices_;
   std::unique_ptr<tcp::Ports> ports_;
-  std::unique_ptr<Stack> stack_;
-  std::unique_ptr<Napi> napi_;
+  Peers peers_;
+  std::vector<World> worlds_;         // one for each queue
+  std::atomic<unsigned> threads_{0};  // that have made stream sockets
   StackPollContext context_;
   std::unique_ptr<Softirq> softirq_;
 };

@@ -42,6 +42,7 @@ void Stack::receive_arp(Interface& in, const Packet& packet, Instant now) {
   if (!outcome) return count_drop(outcome.error());
   if (outcome->conflict) ++counters_.arp_conflicts;
   if (outcome->reply) send_arp(in, *outcome->reply, now);
+  if (peers_) share(in.id(), *message);
 }
 
 void Stack::receive_ip(Packet packet, const ipv4::AcceptContext& context, Instant now) {
@@ -74,20 +75,26 @@ void Stack::receive_tcp(const IpInfo& ip, Packet packet, Instant now) {
   Accepted<tcp::Arrival> arrival =
       tcp_.decode({ip.source, ip.destination, ip.tos, ip.is_broadcast}, std::move(packet));
   if (!arrival) return count_drop(arrival.error());
-  const FourTuple tuple = arrival->tuple;
+  receive_segment(std::move(*arrival), 0, now);
+}
+
+void Stack::receive_segment(tcp::Arrival&& arrival, NapiSet visited, Instant now) {
+  const FourTuple tuple = arrival.tuple;
   tcp::Listener* listener = nullptr;
   if (tcp::Connection* connection = tcp_.find_connection(tuple)) {
-    if (!tcp_.may_receive(*connection, arrival->segment, now)) return;
-    connection->segment_arrives(std::move(arrival->segment), now);
+    if (!tcp_.may_receive(*connection, arrival.segment, now)) return;
+    connection->segment_arrives(std::move(arrival.segment), now);
     return after_event(*connection, now);
   }
   if (tcp::TimeWait* time_wait = tcp_.find_time_wait(tuple)) {
-    listener = tcp_.segment_arrives_time_wait(*time_wait, arrival->segment, now);
+    listener = tcp_.segment_arrives_time_wait(*time_wait, arrival.segment, now);
+  } else if (peers_ && pass_on(arrival, visited)) {
+    return;
   } else if (listener = tcp_.find_listener(tuple); !listener) {
-    tcp_.segment_arrives_closed(tuple, arrival->segment);
+    tcp_.segment_arrives_closed(tuple, arrival.segment);
   }
   if (!listener) return;
-  tcp_.segment_arrives_listen(*listener, tuple, std::move(arrival->segment),
+  tcp_.segment_arrives_listen(*listener, tuple, std::move(arrival.segment),
                               mtu_to(tuple.remote.address, now), now);
 }
 
@@ -98,23 +105,33 @@ void Stack::after_event(tcp::Connection& connection, Instant now) {
   if (TcpSocket* socket = TcpSocket::of(connection)) socket->on_events(events);
   tcp::Listener* listener = tcp_.settle(connection, now);
   if (!listener || !listener->take_readable()) return;
-  if (TcpSocket* socket = TcpSocket::of(*listener)) socket->on_acceptable();
+  if (TcpSocket* socket = TcpSocket::of(*listener)) {
+    socket->on_acceptable();
+  } else if (listener->group) {
+    tell_acceptable(*listener);
+  }
 }
 
 void Stack::receive_udp(const IpInfo& ip, Packet packet, Instant now) {
   Accepted<udp::Datagram> datagram = udp::decode(ip, std::move(packet));
   if (!datagram) return count_drop(datagram.error());
-  if (ip.is_broadcast) {
-    udp_.for_each_match(datagram->tuple, [&](UdpEndpoint& endpoint) {
-      UdpSocket::of(endpoint).deliver_copy(*datagram, now);
+  if (!has_datagrams()) return pass_on_datagram({0, std::move(*datagram)});
+  receive_udp_datagram(std::move(*datagram), now);
+}
+
+void Stack::receive_udp_datagram(udp::Datagram&& datagram, Instant now) {
+  if (datagram.info.is_broadcast) {
+    udp_.for_each_match(datagram.tuple, [&](UdpEndpoint& endpoint) {
+      UdpSocket::of(endpoint).deliver_copy(datagram, now);
     });
     return;
   }
-  if (UdpEndpoint* endpoint = udp_.find(datagram->tuple)) {
-    return UdpSocket::of(*endpoint).deliver(std::move(*datagram), now);
+  if (UdpEndpoint* endpoint = udp_.find(datagram.tuple)) {
+    return UdpSocket::of(*endpoint).deliver(std::move(datagram), now);
   }
   count_drop(Drop::no_port);
-  refuse(ip, datagram->packet, {.code = icmp::kPortUnreachable, .pulled = udp::kHeaderSize}, now);
+  refuse(datagram.info, datagram.packet,
+         {.code = icmp::kPortUnreachable, .pulled = udp::kHeaderSize}, now);
 }
 
 void Stack::receive_icmp(const IpInfo& ip, Packet packet, Instant now) {
@@ -128,21 +145,29 @@ void Stack::receive_icmp(const IpInfo& ip, Packet packet, Instant now) {
       return;
     case icmp::Kind::echo_reply: {
       const FourTuple tuple{{ip.destination, arrived->id}, {ip.source, 0}};
-      if (UdpEndpoint* endpoint = ping_.find(tuple)) {
-        return UdpSocket::of(*endpoint).deliver({tuple, ip, std::move(packet)}, now);
-      }
-      return count_drop(Drop::no_port);
+      udp::Datagram reply{tuple, ip, std::move(packet)};
+      if (!has_datagrams()) return pass_on_datagram({0, Letter::EchoReply{std::move(reply)}});
+      return receive_echo_reply(std::move(reply), now);
     }
     case icmp::Kind::error:
-      return receive_icmp_error(arrived->error, now);
+      return receive_icmp_error(arrived->error, 0, now);
   }
 }
 
+void Stack::receive_echo_reply(udp::Datagram&& reply, Instant now) {
+  if (UdpEndpoint* endpoint = ping_.find(reply.tuple)) {
+    return UdpSocket::of(*endpoint).deliver(std::move(reply), now);
+  }
+  count_drop(Drop::no_port);
+}
+
 // RFC 5927: whoever sent the quoted packet decides what the error means.
-void Stack::receive_icmp_error(const icmp::Error& error, Instant now) {
+void Stack::receive_icmp_error(const icmp::Error& error, NapiSet visited, Instant now) {
+  tcp::Connection* connection = nullptr;
+  if (error.protocol == wire::kProtocolTcp) connection = tcp_.find_connection(error.tuple);
+  if (peers_ && !connection && pass_on(error, visited)) return;
   switch (error.protocol) {
     case wire::kProtocolTcp: {
-      tcp::Connection* connection = tcp_.find_connection(error.tuple);
       if (!connection) return;
       if (error.is_too_big) {
         connection->path_mtu(error.mtu, tcp::SeqNum(error.seq), now);

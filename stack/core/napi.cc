@@ -27,8 +27,19 @@ Instant Napi::poll(unsigned budget, Claim who) {
 }
 
 Instant Napi::poll_inside(unsigned budget, Claim who) {
-  Entered entered(stack_.entry());
-  LcoreScope lcore(stack_.lcore());
+  Instant now;
+  NapiSet posted = 0;
+  {
+    const Entered entered(stack_.entry());
+    const LcoreScope lcore(stack_.index());
+    now = poll_entered(budget, who);
+    posted = stack_.take_posted();
+  }
+  stack_.deliver(posted);
+  return now;
+}
+
+Instant Napi::poll_entered(unsigned budget, Claim who) {
   const Instant now = stack_.read_clock();
   const bool busy = stack_.poll(budget, now);
   was_busy_.store(busy, std::memory_order_relaxed);
@@ -83,11 +94,14 @@ void Napi::wake_softirq() {
 bool Napi::claim(Sleeper& sleeper, Claim kind) {
   std::lock_guard lock(mutex_);
   if (kind == Claim::waiter) end_attention();
+  if (holder_ == &sleeper) return true;  // since its last sleep
   const bool is_free = holder_ == nullptr;
   const bool takes_over =
       kind == Claim::waiter && kind_.load(std::memory_order_relaxed) == Claim::softirq;
   if (!is_free && !takes_over) {
-    if (kind == Claim::waiter) successors_.push_back(&sleeper);
+    const bool is_known =
+        std::find(successors_.begin(), successors_.end(), &sleeper) != successors_.end();
+    if (kind == Claim::waiter && !is_known) successors_.push_back(&sleeper);
     return false;
   }
   if (takes_over) holder_->wake();

@@ -6,7 +6,7 @@
 //   idle ----- nobody polled for long > softirq   the softirq thread does
 //   softirq -- a waiter sleeps ------> armed      the softirq thread is told and lets go
 //   softirq -- a waiter polls -------> idle       likewise: its interrupts would cost each poll
-//   armed ---- it leaves its sleep --> idle       and one of the other sleepers is woken as
+//   armed ---- its wait is over -----> idle       and one of the other sleepers is woken as
 //   successor
 //
 // poll() needs no claim: whoever has something to gain polls, one at a time by the Stack's entry.
@@ -14,7 +14,8 @@
 // Attended (Linux: NAPI polls with the interrupt masked as long as packets keep coming): packets
 // keep coming while threads that are awake poll. Then the holder sleeps beside them,
 // without interrupts and without entering, until nobody has polled for kAttention or nobody else is
-// awake.
+// awake. So it does when its own sleeps find only packets of others, who share its processor and do
+// not get as far as their next poll (SleepRequest::leaves_packets).
 //
 // Armed is not always with interrupts (epoll-behaviours 13.11, 13.12). Put off: the first
 // napi_defer_hard_irqs empty polls after traffic are gro_flush_timeout apart, and only then is
@@ -64,9 +65,15 @@ class Napi {
   Instant attended_until() const {
     return Instant::from_ns(attended_until_ns_.load(std::memory_order_relaxed));
   }
+  // The holder found only packets of others, who are awake but have not come to poll: once more it
+  // leaves the next to them, for kAttention.
+  void leave_to_others(Instant now) {
+    attended_until_ns_.store((now + kAttention).to_ns(), std::memory_order_relaxed);
+  }
 
-  // The right to sleep on the device. False: another waiter has it; `sleeper` is then woken when
-  // that one leaves. A waiter takes the claim from the softirq thread.
+  // The right to sleep on the device, until release(). False: another waiter has it; `sleeper` is
+  // then woken when that one leaves. A waiter takes the claim from the softirq thread. To be said
+  // again before each sleep.
   bool claim(Sleeper& sleeper, Claim kind);
   // Gives back a claim, or the place among those who would succeed.
   void release(Sleeper& sleeper);
@@ -93,6 +100,7 @@ class Napi {
 
  private:
   Instant poll_inside(unsigned budget, Claim who);
+  Instant poll_entered(unsigned budget, Claim who);
   void give_way();
   void wake_softirq();
   void wake_holder();

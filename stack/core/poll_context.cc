@@ -27,23 +27,19 @@ bool copy_answers(std::span<const pollfd> from, std::span<pollfd> to) {
 
 }  // namespace
 
-// The instances this thread may sleep on, for the length of one sleep.
+// The instances this thread may sleep on, for the length of one sleep. It keeps the claims; see
+// end_sleeps().
 class StackPollContext::Claims {
  public:
   Claims(const std::vector<Napi*>& napis, NapiSet wanted, Sleeper& sleeper, Napi::Claim kind)
-      : napis_(napis), wanted_(wanted), sleeper_(sleeper), kind_(kind) {
+      : napis_(napis), sleeper_(sleeper), kind_(kind) {
     for (std::size_t i = 0; i < napis_.size(); ++i) {
-      if ((wanted_ >> i & 1) != 0 && napis_[i]->claim(sleeper_, kind)) held_ |= NapiSet{1} << i;
+      if ((wanted >> i & 1) != 0 && napis_[i]->claim(sleeper_, kind)) held_ |= NapiSet{1} << i;
     }
   }
   Claims(const Claims&) = delete;
   Claims& operator=(const Claims&) = delete;
-  ~Claims() {
-    disarm();
-    for (std::size_t i = 0; i < napis_.size(); ++i) {
-      if ((wanted_ >> i & 1) != 0) napis_[i]->release(sleeper_);
-    }
-  }
+  ~Claims() { disarm(); }
 
   bool holds_any() const { return held_ != 0; }
   // Until when others poll all that it holds; the past: not all.
@@ -51,6 +47,9 @@ class StackPollContext::Claims {
     Instant until = held_ != 0 ? Instant::never() : Instant();
     for_each_held([&](const Napi& napi) { until = earlier(until, napi.attended_until()); });
     return until;
+  }
+  void leave_to_others(Instant now) {
+    for_each_held([&](Napi& napi) { napi.leave_to_others(now); });
   }
   // With the receive interrupts of those where they are neither put off nor suspended; their
   // descriptors are added to `fds`.
@@ -98,7 +97,6 @@ class StackPollContext::Claims {
   }
 
   const std::vector<Napi*>& napis_;
-  const NapiSet wanted_;
   Sleeper& sleeper_;
   const Napi::Claim kind_;
   NapiSet held_ = 0;
@@ -119,8 +117,17 @@ SleepEnd StackPollContext::sleep(Sleeper& sleeper, const SleepRequest& request) 
 }
 
 SleepEnd StackPollContext::sleep_as_softirq(Sleeper& sleeper, const SleepRequest& request) {
-  Claims claims(napis_, request.napis, sleeper, Napi::Claim::softirq);
-  return claims.holds_any() ? sleep_with(claims, sleeper, request) : SleepEnd::woken;
+  SleepEnd end = SleepEnd::woken;
+  {
+    Claims claims(napis_, request.napis, sleeper, Napi::Claim::softirq);
+    if (claims.holds_any()) end = sleep_with(claims, sleeper, request);
+  }
+  end_sleeps(sleeper);
+  return end;
+}
+
+void StackPollContext::end_sleeps(Sleeper& sleeper) {
+  for (Napi* napi : napis_) napi->release(sleeper);
 }
 
 void StackPollContext::suspend_irqs(NapiSet napis) {
@@ -138,6 +145,7 @@ void StackPollContext::resume_irqs(NapiSet napis) {
 SleepEnd StackPollContext::sleep_with(Claims& claims, Sleeper& sleeper,
                                       const SleepRequest& request) {
   std::vector<pollfd>& fds = sleeper.asked();
+  if (request.leaves_packets) claims.leave_to_others(clock_.now());
   for (;;) {
     fds.assign(1, pollfd{.fd = sleeper.fd(), .events = POLLIN, .revents = 0});
     const Instant now = clock_.now();

@@ -20,6 +20,7 @@ class StackPollContext final : public PollContext {
   Instant now() override { return clock_.now(); }
   Instant poll(NapiSet napis, unsigned budget) override;
   SleepEnd sleep(Sleeper& sleeper, const SleepRequest& request) override;
+  void end_sleeps(Sleeper& sleeper) override;
   void suspend_irqs(NapiSet napis) override;
   void resume_irqs(NapiSet napis) override;
   // The softirq thread's sleep: it claims only what no waiter has.

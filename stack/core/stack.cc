@@ -16,6 +16,9 @@ constexpr std::size_t kDatagramsOut = 512;
 constexpr std::uint16_t kLoopbackMtu = 65535;
 constexpr unsigned kMaxDeferredWrites = 16;
 constexpr Duration kMaxDeferral = Duration::us(10);
+constexpr Duration kNoLimit = Duration::ns(INT64_MAX);
+// Twice what drivers/dpdk/interrupt_trial.h calls late.
+constexpr Duration kTrialSleep = Duration::ms(20);
 
 tcp::TcpLimits tcp_limits(const Config& config) {
   return {.connections = config.connections,
@@ -29,6 +32,7 @@ Stack::Stack(const Config& config, const Parts& parts, std::uint64_t seed,
              const tcp::Secret& secret)
     : entry_(config.threads),
       index_(parts.index),
+      peers_(parts.peers),
       clock_(parts.clock),
       rng_(seed),
       pool_(parts.pool),
@@ -37,8 +41,8 @@ Stack::Stack(const Config& config, const Parts& parts, std::uint64_t seed,
       reassembly_({}, rng_),
       icmp_rate_limit_({}, rng_),
       neighbour_limits_{.entries = config.neighbours},
-      tcp_(config.tcp, tcp_limits(config), {parts.pool, parts.ports, rng_, counters_}, secret,
-           clock_.now()),
+      tcp_(config.tcp, tcp_limits(config), {parts.pool, parts.ports, rng_, counters_, parts.index},
+           secret, clock_.now()),
       udp_(config.sockets, {}, rng_),
       ping_(kPingSockets, {}, rng_),
       loopback_(kLoopbackPackets),
@@ -69,10 +73,11 @@ void Stack::add_interface(NetDevice& device, const PortConfig& config) {
   routes_.add_interface(id, config.mtu ? config.mtu : device.caps().mtu);
   for (const Prefix& address : config.addresses) {
     routes_.add_address(id, address);
-    interfaces_.back()->neighbours().add_address(address, Claim::announce, now);
+    // One of several announces for all.
+    const Claim claim = index_ == 0 ? Claim::announce : Claim::silent;
+    interfaces_.back()->neighbours().add_address(address, claim, now);
   }
   if (config.gateway) routes_.add_gateway({IpAddress::any_v4(), 0}, *config.gateway);
-  lacks_interrupts_ = lacks_interrupts_ || device.rx_interrupt_fd() < 0;
   note_changes();
 }
 
@@ -84,8 +89,10 @@ Instant Stack::enter() {
 
 void Stack::leave(Instant now) {
   finish_call(now);
+  const NapiSet posted = take_posted();
   lcore_scope_.reset();
   entry_.leave();
+  deliver(posted);
 }
 
 // Linux: sk_stream_wait_close(): a signal ends the wait, and what was sent goes on without it.
@@ -123,6 +130,7 @@ bool Stack::poll(unsigned budget, Instant now) {
 }
 
 void Stack::advance_timers(Instant now) {
+  look_at_devices(now);
   tcp_.advance_timers(now, [&](tcp::Connection& connection) { after_event(connection, now); });
   reassembly_.advance(now);
   ipv4::Arrived first;
@@ -210,17 +218,31 @@ void Stack::disarm(Sleeper& sleeper) {
 Instant Stack::announce_sleep(Sleeper& sleeper, Duration pause) {
   if (armed_ != &sleeper) return Instant();
   Instant until = earliest_timeout();
-  if (lacks_interrupts_ || is_refusing_) until = earlier(until, clock_.now() + pause);
+  const Duration longest = is_refusing_ ? pause : longest_sleep(pause);
+  if (longest != kNoLimit) until = earlier(until, clock_.now() + longest);
   // Held back by a writer who may not come again soon.
   if (has_output() && !is_refusing_) until = Instant();
   asleep_until_ = until;
   return until;
 }
 
+// `pause` where a device has no interrupts; little where it only promises them.
+Duration Stack::longest_sleep(Duration pause) const {
+  Duration longest = kNoLimit;
+  for (const auto& in : interfaces_) {
+    const NetDevice& device = in->device();
+    if (device.is_gone()) continue;
+    if (device.rx_interrupt_fd() < 0) return pause;
+    if (device.doubts_interrupt()) longest = kTrialSleep;
+  }
+  return longest;
+}
+
 void Stack::add_rx_interrupt_fds(std::vector<pollfd>& fds) const {
   for (const auto& in : interfaces_) {
-    const int fd = in->device().rx_interrupt_fd();
-    if (fd >= 0) fds.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+    for (const int fd : {in->device().rx_interrupt_fd(), in->device().removal_fd()}) {
+      if (fd >= 0) fds.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+    }
   }
 }
 

@@ -15,6 +15,7 @@
 #include "stack/base/clock.h"
 #include "stack/base/entry.h"
 #include "stack/core/config.h"
+#include "stack/core/inbox.h"
 #include "stack/core/interface.h"
 #include "stack/ip/icmp.h"
 #include "stack/ip/icmp_rate_limit.h"
@@ -30,13 +31,17 @@ namespace pollux {
 
 // Owned by the Host, or by a simulated one. Everything in it is destroyed in reverse order of its
 // members. All but the constructor and what says so is called with entry() entered.
+class Peers;
+
 class Stack final : public WorldGate {
  public:
+  static constexpr unsigned kDatagramStack = 0;  // where the sockets of UDP and ping live
   struct Parts {
     PacketPool& pool;
     tcp::Ports& ports;
     Clock& clock;
-    unsigned index = 0;  // bit of NapiSet; lcore id of those inside
+    unsigned index = 0;      // bit of NapiSet; lcore id of those inside
+    Peers* peers = nullptr;  // null: there are no others
   };
   Stack(const Config& config, const Parts& parts, std::uint64_t seed, const tcp::Secret& secret);
   ~Stack() override;
@@ -75,13 +80,27 @@ class Stack final : public WorldGate {
   // past: at once). Whoever sets an earlier timer or is refused by a device wakes it. `pause`:
   // between two polls of devices without interrupts.
   Instant announce_sleep(Sleeper& sleeper, Duration pause);
-  // Without entering.
+  // Also what tells of a device's removal.
   void add_rx_interrupt_fds(std::vector<pollfd>& fds) const;
   // When it next wants a poll without a packet arriving. The past: at once.
   Instant next_timeout() const { return is_refusing_ ? Instant() : earliest_timeout(); }
 
+  // Listening sockets that are heard in every Stack (shared_listeners.cc).
+  NapiSet peers() const override;
+  void share(TcpSocket& socket, tcp::Listener& listener) override;
+  void unshare(tcp::Listener& listener) override;
+  // EAGAIN: nothing here.
+  Result<Socket*> accept_from_part(const AcceptTicket& ticket, Instant now);
+
+  // --- several queues (peers.h). With nothing entered: opens every letter; to whom it has posted.
+  NapiSet collect();
+  Inbox& inbox() { return inbox_; }
+  // What was posted inside; the caller delivers it when it is out.
+  NapiSet take_posted() { return std::exchange(posted_, 0); }
+  void deliver(NapiSet posted);
+
   Entry& entry() { return entry_; }
-  unsigned lcore() const { return index_; }
+  unsigned index() const { return index_; }
   World& world() { return world_; }
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
@@ -99,13 +118,38 @@ class Stack final : public WorldGate {
   void receive_ip(Packet packet, const ipv4::AcceptContext& context, Instant now);
   void receive_datagram(ipv4::Arrived&& arrived, Instant now);
   void receive_tcp(const IpInfo& ip, Packet packet, Instant now);
+  void receive_segment(tcp::Arrival&& arrival, NapiSet visited, Instant now);
   void receive_udp(const IpInfo& ip, Packet packet, Instant now);
+  void receive_udp_datagram(udp::Datagram&& datagram, Instant now);
   void receive_icmp(const IpInfo& ip, Packet packet, Instant now);
-  void receive_icmp_error(const icmp::Error& error, Instant now);
+  void receive_echo_reply(udp::Datagram&& reply, Instant now);
+  void receive_icmp_error(const icmp::Error& error, NapiSet visited, Instant now);
   bool receive_loopback(Instant now);
   void after_event(tcp::Connection& connection, Instant now);
   void refuse(const IpInfo& ip, const Packet& packet, const icmp::ErrorToSend& what, Instant now);
   void count_drop(Drop reason) { ++drops_[static_cast<std::size_t>(reason)]; }
+
+  // steering.cc
+  NapiSet own_bit() const { return NapiSet{1} << index_; }
+  // The sockets of UDP and ping live in one Stack.
+  bool has_datagrams() const { return !peers_ || index_ == kDatagramStack; }
+  void post(unsigned to, Letter&& letter);
+  void steer(unsigned to, Letter&& letter);
+  bool pass_on(tcp::Arrival& arrival, NapiSet visited);
+  bool pass_on(const icmp::Error& error, NapiSet visited);
+  void pass_on_datagram(Letter&& letter);
+  void share(InterfaceId interface, const ArpMessage& message);
+  void open(Letter&& letter, Instant now);
+
+  // shared_listeners.cc
+  struct Part {
+    std::shared_ptr<ListenGroup> group;
+    tcp::Listener* listener;
+  };
+  void open_part(ListenPart&& made);
+  void close_part(const ListenGroup& group, Instant now);
+  tcp::Listener* find_part(const ListenGroup& group) const;
+  void tell_acceptable(tcp::Listener& part);
 
   // egress.cc, top down
   void flush(Instant now);
@@ -123,7 +167,15 @@ class Stack final : public WorldGate {
   void give_up(const Packet& packet, Instant now);
   bool has_room(const Route& route, Instant now);
   tcp::TxContext tx_context(const Route& route);
+  std::uint16_t gso_limit(const Route& route);
   void transmit(Instant now);
+
+  // device_loss.cc
+  void look_at_devices(Instant now);
+  void lose(Interface& gone, Instant now);
+  bool has_device() const;
+  bool depends_on(const Interface& gone, const FourTuple& tuple) const;
+  bool is_served_by(const Interface& gone, const IpAddress& local) const;
 
   // stack.cc
   bool has_output() const;
@@ -133,12 +185,17 @@ class Stack final : public WorldGate {
   Instant layers_timeout() const;
   Instant earliest_timeout() const { return earlier(layers_timeout(), next_device_event()); }
   Instant next_device_event() const;
+  Duration longest_sleep(Duration pause) const;
   void note_changes();
   std::uint16_t mtu_to(const IpAddress& destination, Instant now) const;
   Interface& interface(InterfaceId id) { return *interfaces_[id - 1u]; }
 
   Entry entry_;
   const unsigned index_;
+  Peers* const peers_;
+  Inbox inbox_;
+  std::vector<Part> parts_;
+  NapiSet posted_ = 0;  // whose inboxes have something from the thread that is inside
   Clock& clock_;
   Instant now_;
   PollContext* poll_context_ = nullptr;
@@ -169,8 +226,7 @@ class Stack final : public WorldGate {
   Instant deferred_since_;
 
   std::optional<LcoreScope> lcore_scope_;  // of the thread inside, between enter and leave
-  bool lacks_interrupts_ = false;
-  bool is_refusing_ = false;  // a device has refused packets
+  bool is_refusing_ = false;               // a device has refused packets
   Sleeper* armed_ = nullptr;
   Instant asleep_until_;                   // of armed_; the past: it is awake
   std::optional<Instant> layers_timeout_;  // as of the last poll; none: something happened since

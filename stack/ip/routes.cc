@@ -43,9 +43,21 @@ void Routes::add_gateway(const Prefix& destination, const IpAddress& gateway) {
 
 const Routes::Network* Routes::find(const IpAddress& destination) const {
   for (const Network& network : networks_) {
-    if (network.prefix.contains(destination)) return &network;
+    if (!network.is_lost && network.prefix.contains(destination)) return &network;
   }
   return nullptr;
+}
+
+void Routes::lose(InterfaceId interface) {
+  for (Network& network : networks_) network.is_lost |= network.interface == interface;
+}
+
+Errno Routes::why_unreachable(const IpAddress& destination, bool is_group) const {
+  const auto led_there = [&](const Network& network) {
+    return network.is_lost && (is_group || network.prefix.contains(destination));
+  };
+  return std::any_of(networks_.begin(), networks_.end(), led_there) ? Errno::network_down
+                                                                    : Errno::network_unreachable;
 }
 
 std::uint16_t Routes::mtu_of(InterfaceId interface) const {
@@ -54,7 +66,7 @@ std::uint16_t Routes::mtu_of(InterfaceId interface) const {
 }
 
 Result<Route> Routes::lookup(const IpAddress& destination) const {
-  Result<Route> found = Errno::network_unreachable;
+  Result<Route> found = Errno::network_down;
   if (is_local(destination)) {
     Route& route = found.emplace();
     route.interface = kLoopbackInterface;
@@ -68,7 +80,7 @@ Result<Route> Routes::lookup(const IpAddress& destination) const {
   const Network* network = find(destination);
   // Limited broadcast and multicast leave by the first real network if no route names another.
   if (network == nullptr && is_group) network = first_on_link();
-  if (network == nullptr) return found;
+  if (network == nullptr) return why_unreachable(destination, is_group);
   const bool is_direct = is_group || network->gateway.is_unspecified();
   Route& route = found.emplace();
   route.interface = network->interface;
@@ -81,7 +93,8 @@ Result<Route> Routes::lookup(const IpAddress& destination) const {
 
 const Routes::Network* Routes::first_on_link() const {
   for (const LocalAddress& local : addresses_) {
-    if (local.interface != kLoopbackInterface) return find(local.prefix.address);
+    if (local.interface == kLoopbackInterface) continue;
+    if (const Network* network = find(local.prefix.address)) return network;
   }
   return nullptr;
 }

@@ -27,6 +27,9 @@ class Routes {
   void add_gateway(const Prefix& destination,
                    const IpAddress& gateway);  // EINVAL-free: checked by config
 
+  // Its device is gone: other routes take over, or ENETDOWN. Its addresses stay local.
+  void lose(InterfaceId interface);
+
   // ENETUNREACH: no route. Our own addresses and 127.0.0.0/8 go to the loopback interface.
   Result<Route> lookup(const IpAddress& destination) const;
   bool is_local(const IpAddress& address) const;  // one of our unicast addresses, or 127.0.0.0/8
@@ -46,6 +49,7 @@ class Routes {
     InterfaceId interface;
     IpAddress gateway;  // unspecified: on link
     IpAddress source;
+    bool is_lost = false;
   };
   struct LocalAddress {
     Prefix prefix;
@@ -60,6 +64,7 @@ class Routes {
   void insert(const Network& network);
   const Network* find(const IpAddress& destination) const;
   const Network* first_on_link() const;
+  Errno why_unreachable(const IpAddress& destination, bool is_group) const;
   std::uint16_t mtu_of(InterfaceId interface) const;
 
   std::vector<Network> networks_;  // longest prefix first

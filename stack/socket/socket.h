@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "drivers/packet_pool.h"
@@ -22,8 +23,11 @@ namespace pollux {
 
 namespace tcp {
 class Tcp;
-}
+class Listener;
+}  // namespace tcp
+class TcpSocket;
 class UdpTable;
+struct AcceptTicket;
 
 // What shutdown() has ended, as bits: how + 1 is SHUT_RD's, SHUT_WR's, or both.
 inline constexpr std::uint8_t kShutReceive = 1, kShutSend = 2, kShutBoth = kShutReceive | kShutSend;
@@ -43,6 +47,13 @@ class WorldGate {
   virtual void leave(Instant now) = 0;  // sends what was queued, then leaves
   // Blocks, with nothing entered, until `file` is HUP or `limit` has passed: SO_LINGER's wait.
   virtual void wait_for_hang_up(File& file, Duration limit) = 0;
+  // --- with several queues, inside; otherwise there is nothing to share.
+  // All Stacks, a bit for each; 0: there is one.
+  virtual NapiSet peers() const { return 0; }
+  // The listener of `socket` is heard in every Stack from when the caller has left; again when its
+  // options have changed.
+  virtual void share(TcpSocket&, tcp::Listener&) {}
+  virtual void unshare(tcp::Listener&) {}
 };
 
 // What sockets see of the Stack they belong to; owned by the Stack.
@@ -97,6 +108,8 @@ class Socket : public File {
   virtual Result<void> disconnect(Instant now) = 0;  // connect(AF_UNSPEC)
   virtual Result<void> listen(int backlog, Instant now) = 0;
   virtual Result<Socket*> accept(Instant now) = 0;  // a new Socket with one reference
+  // EAGAIN was the answer, but parts of the listener in other Stacks may have connections.
+  virtual std::optional<AcceptTicket> ticket();
   virtual Result<std::size_t> send(const SendMessage& message, Instant now) = 0;
   virtual Result<std::size_t> receive(ReceiveMessage& message, Instant now) = 0;
   virtual Result<void> shutdown(int how, Instant now) = 0;
@@ -135,6 +148,7 @@ class Socket : public File {
   // --- for the table of options (sockopt.cc)
   virtual tcp::UserOptions* user_options() { return nullptr; }  // TCP only
   virtual void options_changed(Instant) {}
+  virtual void option_was_set() {}
   virtual void sharing_changed() {}  // SO_REUSEADDR, SO_REUSEPORT
   // As SO_SNDBUF, SO_RCVBUF report it.
   virtual std::uint32_t send_buffer() const = 0;

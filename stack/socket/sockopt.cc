@@ -80,7 +80,9 @@ Result<void> Socket::set_option(int level, int name, std::span<const std::byte> 
   if (!option || !option->set) return Errno::no_protocol_option;
   ASSIGN_OR_RETURN(const int number, read_number(*option, value));
   if (number < option->min || number > option->max) return Errno::invalid;
-  return option->set(*this, number, now);
+  RETURN_IF_ERROR(option->set(*this, number, now));
+  option_was_set();
+  return {};
 }
 
 Result<socklen_t> Socket::get_option(int level, int name, std::span<std::byte> value, Instant now) {

@@ -20,7 +20,10 @@ constexpr PollEvents kReceiveShut = kReadable | kRdHup;
 PollEvents TcpSocket::poll() {
   if (lingers_) return is_sending() ? PollEvents() : kHup;
   if (const tcp::Listener* l = listener()) {
-    return l->is_acceptable() ? kReadable : PollEvents();  // 16.2, 16.3
+    const auto* group = static_cast<const ListenGroup*>(l->group);
+    const bool is_acceptable = l->is_acceptable() || (group && group->acceptable.load() != 0);
+    const PollEvents ready = is_acceptable ? kReadable : PollEvents();  // 16.2, 16.3
+    return error_ == Errno::network_down ? ready | kErr | kHup : ready;
   }
   PollEvents ready = connection() ? poll_connection(*connection()) : poll_idle();
   if (pending_error() != Errno{}) ready |= kErr;
@@ -69,6 +72,12 @@ void TcpSocket::on_events(tcp::EventSet events) {
   if (events.has(Event::error)) queue.wake_up(kErr);
   if (events.has(Event::readable)) queue.wake_up(kReadableKey);
   if (events.has(Event::writable)) queue.wake_up(kWritableKey);
+}
+
+// One accept hears of it; connections from inside the stack are accepted as before.
+void TcpSocket::on_network_down() {
+  error_ = Errno::network_down;
+  wait_queue().wake_up_all();
 }
 
 void TcpSocket::on_acceptable() { wait_queue().wake_up(kReadableKey); }

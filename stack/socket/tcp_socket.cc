@@ -86,7 +86,8 @@ Result<void> TcpSocket::bind(const Endpoint& local, Instant) {
 }
 
 Result<void> TcpSocket::bind_port(const Endpoint& local) {
-  ASSIGN_OR_RETURN(port_, world_->tcp.ports().bind(local, sharing()));
+  tcp::Tcp& tcp = world_->tcp;
+  ASSIGN_OR_RETURN(port_, tcp.ports().bind(local, sharing(), tcp.world()));
   return {};
 }
 
@@ -154,6 +155,7 @@ void TcpSocket::become_idle(Errno error, Instant now) {
     world_->tcp.release(*c, now);
   } else if (Listener* l = listener()) {
     l->user = nullptr;
+    if (l->group) world_->gate.unshare(*l);
     world_->tcp.close(*l, now);
   }
   role_ = Idle{state};
@@ -193,6 +195,7 @@ Result<void> TcpSocket::listen(int backlog, Instant) {
   const auto limit = static_cast<std::uint32_t>(backlog);
   if (Listener* l = listener()) {
     world_->tcp.set_backlog(*l, limit);
+    option_was_set();
     return {};
   }
   if (!port_) RETURN_IF_ERROR(bind_port({bound_, 0}));
@@ -204,23 +207,47 @@ Result<void> TcpSocket::listen(int backlog, Instant) {
   l->user = this;
   socket_pools::destroy(state);
   role_ = Listening{l};
+  // Those of a SO_REUSEPORT group are one for each thread, and so for each queue, by intention.
+  if (world_->gate.peers() == 0 || options_.has(SocketFlag::reuse_port)) return {};
+  add_napis(world_->gate.peers());
+  world_->gate.share(*this, *l);
   return {};
+}
+
+Inheritance TcpSocket::inheritance() const {
+  const SocketType own = socket_type();
+  return {own.family, own.type, own.protocol, options_, shut_, bound_};
 }
 
 Result<Socket*> TcpSocket::accept(Instant now) {
   Listener* l = listener();
   if (!l) return Errno::invalid;
-  if (!l->is_acceptable()) return Errno::again;
-  TcpSocket* socket = socket_pools::create_tcp(*world_, socket_type(), nullptr);
+  if (error_ == Errno::network_down) return take_error();
+  return accept_from(*world_, *l, inheritance(), now);
+}
+
+std::optional<AcceptTicket> TcpSocket::ticket() {
+  const Listener* l = listener();
+  auto* group = l ? static_cast<ListenGroup*>(l->group) : nullptr;
+  if (!group || group->acceptable.load() == 0) return std::nullopt;
+  return AcceptTicket{group->shared_from_this(), inheritance()};
+}
+
+Result<Socket*> TcpSocket::accept_from(World& world, Listener& l, const Inheritance& inheritance,
+                                       Instant now) {
+  if (!l.is_acceptable()) return Errno::again;
+  TcpSocket* socket = socket_pools::create_tcp(
+      world, {inheritance.family, inheritance.type, inheritance.protocol}, nullptr);
   if (!socket) return Errno::system_files;
-  Result<Connection*> accepted = world_->tcp.accept(*l);
+  Result<Connection*> accepted = world.tcp.accept(l);
   if (!accepted) {
     socket_pools::destroy(socket);
     return accepted.error();
   }
-  socket->options_ = options_;
-  socket->shut_ = shut_;
-  socket->bound_ = bound_;  // what connect(AF_UNSPEC) leaves; Linux: SOCK_BINDADDR_LOCK
+  socket->options_ = inheritance.options;
+  socket->shut_ = inheritance.shut;
+  // What connect(AF_UNSPEC) leaves; Linux: SOCK_BINDADDR_LOCK.
+  socket->bound_ = inheritance.bound;
   socket->become_connected(**accepted);
   socket->phase_ = Phase::connected;
   socket->after_call(**accepted, now);
@@ -300,6 +327,7 @@ void TcpSocket::end_close(Instant now) {
     socket_pools::destroy(state);
   } else if (Listener* l = listener()) {
     l->user = nullptr;
+    if (l->group) world_->gate.unshare(*l);
     world_->tcp.close(*l, now);
   } else if (Connection* c = connection()) {
     c->user = nullptr;

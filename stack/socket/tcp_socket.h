@@ -4,6 +4,7 @@
 
 #include <variant>
 
+#include "stack/socket/listen_group.h"
 #include "stack/socket/socket.h"
 #include "stack/tcp/connection.h"
 #include "stack/tcp/ports.h"
@@ -34,13 +35,18 @@ class TcpSocket final : public Socket {
   static TcpSocket* of(tcp::Listener& listener);
   // By core, after take_events(): tells those who wait, in Linux's order (section 17).
   void on_events(tcp::EventSet events);
-  void on_acceptable();  // 17.11
+  void on_acceptable();    // 17.11
+  void on_network_down();  // a listener's last device is gone
 
   Result<void> bind(const Endpoint& local, Instant now) override;
   Result<void> connect(const Endpoint& remote, Instant now) override;
   Result<void> disconnect(Instant now) override;
   Result<void> listen(int backlog, Instant now) override;
   Result<Socket*> accept(Instant now) override;
+  std::optional<AcceptTicket> ticket() override;
+  // Inside `world`, whose listener is a part of the ticket's.
+  static Result<Socket*> accept_from(World& world, tcp::Listener& listener,
+                                     const Inheritance& inheritance, Instant now);
   Result<std::size_t> send(const SendMessage& message, Instant now) override;
   Result<std::size_t> receive(ReceiveMessage& message, Instant now) override;
   Result<void> shutdown(int how, Instant now) override;
@@ -58,6 +64,7 @@ class TcpSocket final : public Socket {
 
   tcp::UserOptions* user_options() override;
   void options_changed(Instant now) override;
+  void option_was_set() override;
   void sharing_changed() override;
   std::uint32_t send_buffer() const override;
   std::uint32_t receive_buffer() const override;
@@ -93,6 +100,7 @@ class TcpSocket final : public Socket {
   bool is_receive_shut(const tcp::Connection& c) const;
   bool is_send_shut(const tcp::Connection& c) const;
   tcp::PortSharing sharing() const;
+  Inheritance inheritance() const;
   Result<void> bind_port(const Endpoint& local);
   Result<void> start_connect(const Endpoint& remote, Instant now);
   Result<void> finish_connect(Instant now);

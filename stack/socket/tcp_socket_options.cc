@@ -19,6 +19,11 @@ void TcpSocket::options_changed(Instant now) {
   after_call(*c, now);
 }
 
+void TcpSocket::option_was_set() {
+  tcp::Listener* l = listener();
+  if (l && l->group) world_->gate.share(*this, *l);
+}
+
 // 17.13: who can write now hears of it, whether or not space was missed. What is not connected
 // counts as writable. Linux: sk_stream_write_space().
 void TcpSocket::send_limit_changed(Instant now) {

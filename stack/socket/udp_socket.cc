@@ -90,7 +90,7 @@ PollEvents UdpSocket::poll() {
     if (options_.has(SocketFlag::select_error_queue)) ready |= kPri;  // 15.11
   }
   if ((shut_ & kShutReceive) != 0) ready |= kIn | kRdNorm | kRdHup;
-  if (shut_ == kShutBoth) ready |= kHup;
+  if (shut_ == kShutBoth || error_ == Errno::network_down) ready |= kHup;
   if (!queue_.empty()) ready |= kIn | kRdNorm;
   return ready;
 }
@@ -155,6 +155,12 @@ void UdpSocket::deliver_error(const icmp::Error& error, Instant) {
   }
   error_ = what;
   wait_queue().wake_up(kErr);
+}
+
+// One call hears of it; what comes from inside the stack is received as before.
+void UdpSocket::on_network_down() {
+  error_ = Errno::network_down;
+  wait_queue().wake_up_all();
 }
 
 void UdpSocket::on_last_close() {

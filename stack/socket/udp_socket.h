@@ -35,6 +35,7 @@ class UdpSocket final : public Socket, public UdpEndpoint {
   void deliver(udp::Datagram datagram, Instant now);
   void deliver_copy(const udp::Datagram& datagram, Instant now);  // broadcast: one for each
   void deliver_error(const icmp::Error& error, Instant now);
+  void on_network_down();  // its device is gone
 
   Result<void> bind(const Endpoint& local, Instant now) override;
   Result<void> connect(const Endpoint& remote, Instant now) override;

@@ -37,6 +37,7 @@ Tcp::Tcp(const TcpConfig& config, const TcpLimits& limits, const Parts& parts, c
          Instant now)
     : pool_(parts.pool),
       ports_(parts.ports),
+      world_(WorldSet{1} << parts.index),
       limits_(limits),
       secret_(secret),
       config_(config),
@@ -105,7 +106,7 @@ void Tcp::segment_arrives_listen(Listener& listener, const FourTuple& tuple, Seg
     ++shared_.counters.tcp_syn_dropped;
     return;
   }
-  const Result<PortUse*> port = ports_.join(*listener.port(), tuple.local.address);
+  const Result<PortUse*> port = ports_.join(*listener.port(), tuple.local.address, world_);
   Connection* child = port ? create_connection(*port, listener.options()) : nullptr;
   if (!child) {
     ++shared_.counters.tcp_no_memory;
@@ -170,7 +171,7 @@ Result<PortUse*> Tcp::take_port(const ActiveOpen& open, FourTuple& tuple, Instan
     tuple.local.port = walk.candidate(step);
     if (steering_.is_ours && !steering_.is_ours(steering_.context, tuple)) continue;
     if (!is_tuple_free(tuple, now)) continue;
-    PortUse* port = ports_.take_automatic(tuple.local, open.sharing);
+    PortUse* port = ports_.take_automatic(tuple.local, open.sharing, world_);
     if (!port) continue;
     ports_.finish_walk(walk, step);
     return port;

@@ -49,6 +49,7 @@ class Connection : public PendingHook {
   void shutdown_receive(Instant now);
   void close(Instant now);  // the program lets go; unread text makes it a RST (SHLD-3)
   void abort(Instant now);  // RST
+  void lose_network();      // its device is gone: ENETDOWN to every call
   State status() const { return state_; }
 
   // --- events, 3.10.7 and 3.10.8
@@ -90,7 +91,7 @@ class Connection : public PendingHook {
   std::uint32_t receive_buffer_size() const { return receive_limit_; }
   std::uint16_t send_mss() const { return snd_mss_; }                 // TCP_MAXSEG
   Errno pending_error() const { return static_cast<Errno>(error_); }  // 0: none
-  Errno take_error() { return static_cast<Errno>(std::exchange(error_, std::uint8_t{0})); }
+  Errno take_error();  // network_down stays
   Errno take_any_error();  // if there is no other, what ICMP has said since the last ACK
   Info info(Instant now) const;
 

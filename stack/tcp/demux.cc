@@ -89,6 +89,8 @@ Listener* Demux::choose(std::uint16_t port, const IpAddress& address, std::uint3
   return found;
 }
 
+Listener* Demux::next_in_bucket(const Listener& listener) { return listener.hash_next; }
+
 Listener* Demux::any_listener() const {
   const auto found = std::find_if(listeners_.begin(), listeners_.end(), [](auto* l) { return l; });
   return found == listeners_.end() ? nullptr : *found;

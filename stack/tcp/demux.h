@@ -51,11 +51,21 @@ class Demux {
       }
     }
   }
+  // visit(Listener&) erases none.
+  template <typename Visit>
+  void for_each_listener(Visit&& visit) {
+    for (Listener* first : listeners_) {
+      for (Listener* listener = first; listener; listener = next_in_bucket(*listener)) {
+        visit(*listener);
+      }
+    }
+  }
   Listener* any_listener() const;  // null: none is left
 
  private:
   static constexpr std::uint32_t kListenerBuckets = 1024;
 
+  static Listener* next_in_bucket(const Listener& listener);
   Listener* choose(std::uint16_t port, const IpAddress& address, std::uint32_t hash) const;
 
   std::array<std::uint64_t, 11> key_;

@@ -55,6 +55,7 @@ class Listener {
   bool defers(const TcpLinks& child, const Segment& seg, Instant now) const;
 
   void* user = nullptr;           // the socket; opaque here
+  void* group = nullptr;          // whom it is a part of, with several queues; opaque here
   Listener* hash_next = nullptr;  // in the demultiplexer
 
  private:

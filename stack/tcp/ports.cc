@@ -19,7 +19,12 @@ bool do_addresses_overlap(const PortUse& a, const PortUse& b) {
 }  // namespace
 
 Ports::Ports(std::uint32_t capacity, const HashKey& key, std::uint64_t seed)
-    : uses_(capacity), ports_(65536), perturbations_(kPerturbations), key_(key), rng_(seed) {}
+    : uses_(capacity),
+      ports_(65536),
+      worlds_(65536),
+      perturbations_(kPerturbations),
+      key_(key),
+      rng_(seed) {}
 
 // Linux: inet_csk_bind_conflict(). All of one process have the same user.
 bool Ports::conflicts(const PortUse& wanted) const {
@@ -33,13 +38,20 @@ bool Ports::conflicts(const PortUse& wanted) const {
   return false;
 }
 
-PortUse* Ports::insert(const PortUse& use) {
+PortUse* Ports::insert(const PortUse& use, WorldSet world) {
   PortUse* created = uses_.create(use);
   if (!created) return nullptr;
   created->uses = 1;
   created->next = ports_[use.port];
   ports_[use.port] = created;
+  worlds_[use.port].fetch_or(world, std::memory_order_relaxed);
   return created;
+}
+
+PortUse* Ports::use_again(PortUse& use, WorldSet world) {
+  ++use.uses;
+  worlds_[use.port].fetch_or(world, std::memory_order_relaxed);
+  return &use;
 }
 
 PortUse* Ports::find_alike(const PortUse& use) {
@@ -52,25 +64,25 @@ PortUse* Ports::find_alike(const PortUse& use) {
   return nullptr;
 }
 
-Result<PortUse*> Ports::bind(const Endpoint& local, const PortSharing& sharing) {
+Result<PortUse*> Ports::bind(const Endpoint& local, const PortSharing& sharing, WorldSet world) {
   const std::lock_guard lock(mutex_);
   const PortUse wanted{
       .address = local.address, .port = local.port, .sharing = sharing, .is_private = true};
-  if (local.port == 0) return bind_any(wanted);
+  if (local.port == 0) return bind_any(wanted, world);
   if (conflicts(wanted)) return Errno::address_in_use;
-  PortUse* use = insert(wanted);
+  PortUse* use = insert(wanted, world);
   if (!use) return Errno::no_memory;
   return use;
 }
 
 // First a port that nobody holds, then one whose holders share it.
-Result<PortUse*> Ports::bind_any(PortUse wanted) {
+Result<PortUse*> Ports::bind_any(PortUse wanted, WorldSet world) {
   const auto start = static_cast<std::uint32_t>(rng_.below(kEphemeralCount));
   for (const bool may_share : {false, true}) {
     for (std::uint32_t step = 0; step < kEphemeralCount; ++step) {
       wanted.port = static_cast<std::uint16_t>(kEphemeralFirst + (start + step) % kEphemeralCount);
       if (may_share ? conflicts(wanted) : ports_[wanted.port] != nullptr) continue;
-      PortUse* use = insert(wanted);
+      PortUse* use = insert(wanted, world);
       if (!use) return Errno::no_memory;
       return use;
     }
@@ -101,14 +113,11 @@ void Ports::set_address(PortUse& use, const IpAddress& address) {
   use.address = address;
 }
 
-Result<PortUse*> Ports::join(const PortUse& listener, const IpAddress& address) {
+Result<PortUse*> Ports::join(const PortUse& listener, const IpAddress& address, WorldSet world) {
   const std::lock_guard lock(mutex_);
   const PortUse wanted{.address = address, .port = listener.port, .sharing = listener.sharing};
-  if (PortUse* alike = find_alike(wanted)) {
-    ++alike->uses;
-    return alike;
-  }
-  PortUse* use = insert(wanted);
+  if (PortUse* alike = find_alike(wanted)) return use_again(*alike, world);
+  PortUse* use = insert(wanted, world);
   if (!use) return Errno::no_memory;
   return use;
 }
@@ -125,6 +134,7 @@ void Ports::release(PortUse& use) {
   PortUse** link = &ports_[use.port];
   while (*link != &use) link = &(*link)->next;
   *link = use.next;
+  if (!ports_[use.port]) worlds_[use.port].store(0, std::memory_order_relaxed);
   uses_.destroy(&use);
 }
 
@@ -141,18 +151,16 @@ Ports::Walk Ports::start_walk(const IpAddress& local, const Endpoint& remote) {
 }
 
 // Linux: __inet_hash_connect() passes over ports that a bind holds.
-PortUse* Ports::take_automatic(const Endpoint& local, const PortSharing& sharing) {
+PortUse* Ports::take_automatic(const Endpoint& local, const PortSharing& sharing, WorldSet world) {
   const std::lock_guard lock(mutex_);
+  if ((worlds(local.port) & ~world) != 0) return nullptr;
   for (const PortUse* other = ports_[local.port]; other; other = other->next) {
     if (!other->is_automatic) return nullptr;
   }
   const PortUse wanted{
       .address = local.address, .port = local.port, .sharing = sharing, .is_automatic = true};
-  if (PortUse* alike = find_alike(wanted)) {
-    ++alike->uses;
-    return alike;
-  }
-  return insert(wanted);
+  if (PortUse* alike = find_alike(wanted)) return use_again(*alike, world);
+  return insert(wanted, world);
 }
 
 void Ports::finish_walk(const Walk& walk, std::uint32_t steps) {

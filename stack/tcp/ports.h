@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 
@@ -17,6 +18,9 @@ namespace pollux::tcp {
 
 inline constexpr std::uint16_t kEphemeralFirst = 16384;
 inline constexpr std::uint32_t kEphemeralCount = 65536 - kEphemeralFirst;
+
+// Stacks, a bit for each (Stack::index()).
+using WorldSet = std::uint64_t;
 
 // What a holder says about sharing; compared when another one wants the port.
 struct PortSharing {
@@ -49,8 +53,9 @@ class Ports {
   // `capacity`: holders at a time. `key` hides the order of ports (RFC 6056 3.3.4).
   Ports(std::uint32_t capacity, const HashKey& key, std::uint64_t seed);
 
+  // `world`: the bit of the Stack that takes the port.
   // bind(2). Port 0: any free one, at random. EADDRINUSE; ENOMEM.
-  Result<PortUse*> bind(const Endpoint& local, const PortSharing& sharing);
+  Result<PortUse*> bind(const Endpoint& local, const PortSharing& sharing, WorldSet world = 1);
   // listen(2): EADDRINUSE if one that listens already excludes it.
   Result<void> listen(PortUse& use);
   void stop_listening(PortUse& use);
@@ -59,7 +64,7 @@ class Ports {
   void set_address(PortUse& use, const IpAddress& address);
 
   // One more use of what `listener` holds, at the address a connection came to. ENOMEM.
-  Result<PortUse*> join(const PortUse& listener, const IpAddress& address);
+  Result<PortUse*> join(const PortUse& listener, const IpAddress& address, WorldSet world = 1);
   void hold(PortUse& use);     // one use more
   void release(PortUse& use);  // one use less
 
@@ -73,24 +78,32 @@ class Ports {
     }
   };
   Walk start_walk(const IpAddress& local, const Endpoint& remote);
-  // Null when the port is held by a bind. Otherwise the caller holds a use of it.
-  PortUse* take_automatic(const Endpoint& local, const PortSharing& sharing);
+  // Null when the port is held by a bind, or by connections of another Stack, who cannot see each
+  // other's tuples. Otherwise the caller holds a use of it.
+  PortUse* take_automatic(const Endpoint& local, const PortSharing& sharing, WorldSet world = 1);
   void finish_walk(const Walk& walk, std::uint32_t steps);
 
   std::uint32_t used() const { return uses_.used(); }
+  // Who has held the port since it was free the last time: where a segment that came to the wrong
+  // queue may belong. Without the lock.
+  WorldSet worlds(std::uint16_t port) const {
+    return worlds_[port].load(std::memory_order_relaxed);
+  }
 
  private:
   static constexpr std::uint32_t kPerturbations = 1u << 16;
 
   bool conflicts(const PortUse& wanted) const;
-  PortUse* insert(const PortUse& use);
+  PortUse* insert(const PortUse& use, WorldSet world);
   PortUse* find_alike(const PortUse& use);
-  Result<PortUse*> bind_any(PortUse wanted);
+  Result<PortUse*> bind_any(PortUse wanted, WorldSet world);
+  PortUse* use_again(PortUse& use, WorldSet world);
 
   std::mutex mutex_;
   SlabPool<PortUse> uses_;
-  ZeroedArray<PortUse*> ports_;               // heads, by port
-  ZeroedArray<std::uint32_t> perturbations_;  // RFC 6056's table, by hash of the destination
+  ZeroedArray<PortUse*> ports_;                // heads, by port
+  ZeroedArray<std::atomic<WorldSet>> worlds_;  // by port
+  ZeroedArray<std::uint32_t> perturbations_;   // RFC 6056's table, by hash of the destination
   HashKey key_;
   Rng rng_;
 };

@@ -90,6 +90,7 @@ class Tcp {
     Ports& ports;  // the process's
     Rng& rng;
     Counters& counters;
+    unsigned index = 0;  // of the Stack
   };
   Tcp(const TcpConfig& config, const TcpLimits& limits, const Parts& parts, const Secret& secret,
       Instant now);
@@ -134,6 +135,15 @@ class Tcp {
   void release(Connection& connection, Instant now);
   // Before the end: every connection owes its peer a RST; the next flush sends them.
   void abort_all(Instant now);
+  // visit(Connection&) may settle the one it is given, no other.
+  template <typename Visit>
+  void for_each_connection(Visit&& visit) {
+    demux_.for_each(visit);
+  }
+  template <typename Visit>
+  void for_each_listener(Visit&& visit) {
+    demux_.for_each_listener(visit);
+  }
   // A connection that its program has closed still has something to deliver. O(buckets).
   bool is_delivering();
 
@@ -171,6 +181,7 @@ class Tcp {
   void set_steering(const Steering& steering) { steering_ = steering; }
   void note_memory();  // once per burst: whether received text is to be copied out of its packets
   Ports& ports() { return ports_; }
+  WorldSet world() const { return world_; }
   const TcpConfig& config() const { return config_; }
   std::uint32_t connections() const { return connections_.used(); }
   std::uint32_t time_waits() const { return time_waits_.size(); }
@@ -197,6 +208,7 @@ class Tcp {
 
   PacketPool& pool_;
   Ports& ports_;
+  const WorldSet world_;
   TcpLimits limits_;
   Secret secret_;
   TcpConfig config_;

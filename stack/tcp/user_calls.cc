@@ -16,7 +16,8 @@ constexpr std::uint32_t kLowMemoryStep = 64 << 10;  // what one call may add to 
 Errno Connection::send_error() { return error_ != 0 ? take_error() : Errno::pipe; }
 
 Errno Connection::take_any_error() {
-  return static_cast<Errno>(std::exchange(error_ != 0 ? error_ : soft_error_, std::uint8_t{0}));
+  if (error_ != 0) return take_error();
+  return static_cast<Errno>(std::exchange(soft_error_, std::uint8_t{0}));
 }
 
 Result<std::size_t> Connection::send(ConstBytes from, const SendFlags& flags, Instant now) {
@@ -160,6 +161,14 @@ void Connection::abort(Instant) {
   const SeqNum seq = reset_seq();
   disconnect();
   if (synchronized) owe_reset(seq, true);
+}
+
+void Connection::lose_network() { fail(Errno::network_down); }
+
+Errno Connection::take_error() {
+  const auto error = static_cast<Errno>(error_);
+  if (error != Errno::network_down) error_ = 0;
+  return error;
 }
 
 bool Connection::is_at_mark() const { return urgent_ != Urgent::none && rcv_.up == unread_seq(); }

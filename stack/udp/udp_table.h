@@ -52,6 +52,13 @@ class UdpTable {
   // For a unicast datagram: a connected pair first, then the exact local address, then the
   // wildcard; among equals the last bound, or of a SO_REUSEPORT group one by hash. Null: nobody.
   UdpEndpoint* find(const FourTuple& tuple) const;
+  // visit(UdpEndpoint&) neither binds nor unbinds.
+  template <typename Visit>
+  void for_each(Visit&& visit) {
+    for (PortList& list : by_port_) {
+      for (UdpEndpoint& endpoint : list) visit(endpoint);
+    }
+  }
   // All that a broadcast or multicast datagram is for.
   template <typename Visit>
   void for_each_match(const FourTuple& tuple, Visit&& visit) const {

@@ -5,13 +5,11 @@
 #include <gtest/gtest.h>
 #include <net/if.h>
 #include <netpacket/packet.h>
-#include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "tests/dpdk/device_support.h"
+#include "tests/dpdk/kernel_support.h"
 
 // net_af_xdp's library keeps 80 octets of each socket it ever made.
 extern "C" const char* __lsan_default_suppressions();
@@ -21,19 +19,15 @@ namespace pollux {
 namespace {
 
 using testing_support::eventually;
+using testing_support::is_readable;
 using testing_support::kTestType;
 using testing_support::Octets;
 using testing_support::open_port;
 using testing_support::packet_of;
 using testing_support::receive_frames;
+using testing_support::run;
 using testing_support::test_frame;
 using testing_support::test_pool;
-
-// Before EAL starts, so that its thread and its devices live in the new namespace as well.
-bool enter_own_namespace() { return unshare(CLONE_NEWNET) == 0; }
-const bool is_in_own_namespace = enter_own_namespace();
-
-bool run(const char* command) { return std::system(command) == 0; }
 
 // A packet socket at the kernel's end of a device.
 class KernelEnd {
@@ -63,20 +57,7 @@ class KernelEnd {
   int fd_;
 };
 
-class KernelDevices : public testing_support::PoolEndsFull {
- protected:
-  void SetUp() override {
-    PoolEndsFull::SetUp();
-    if (is_in_own_namespace) return;
-    if (testing_support::may_skip()) GTEST_SKIP() << "needs root for a network namespace";
-    FAIL() << "nothing is skipped in CI";
-  }
-};
-
-bool is_readable(int fd, int timeout_ms) {
-  pollfd p{.fd = fd, .events = POLLIN, .revents = 0};
-  return poll(&p, 1, timeout_ms) == 1;
-}
+class KernelDevices : public testing_support::InOwnNamespace {};
 
 // The device's descriptor wakes for each packet, and is quiet once the queue is empty.
 void expect_wakes(NetDevice& device, const KernelEnd& kernel) {
@@ -198,6 +179,54 @@ TEST_F(KernelDevices, af_xdp_carries_frames_both_ways_and_wakes) {
     expect_wakes(port->queue(), kernel);
   }
   EXPECT_TRUE(run("ip link del plxa"));
+}
+
+// As a thread that sleeps on the device and wakes does.
+bool is_gone_after_a_sleep(NetDevice& device) {
+  device.arm_rx_interrupt();
+  std::array<Packet, 32> out;
+  device.rx_burst(out);
+  device.disarm_rx_interrupt();
+  return device.is_gone();
+}
+
+TEST_F(KernelDevices, a_tap_that_is_deleted_is_gone) {
+  const auto port = open_port("net_tap0,iface=plxtest0");
+  ASSERT_TRUE(port && run("ip link set plxtest0 up"));
+  NetDevice& device = port->queue();
+  EXPECT_TRUE(eventually([&] { return device.is_link_up(); }));
+  EXPECT_FALSE(is_gone_after_a_sleep(device));
+  ASSERT_TRUE(run("ip link set plxtest0 down"));
+  EXPECT_TRUE(eventually([&] { return !device.is_link_up(); }));
+  EXPECT_FALSE(is_gone_after_a_sleep(device));
+  ASSERT_TRUE(run("ip link del plxtest0"));
+  EXPECT_TRUE(eventually([&] { return is_gone_after_a_sleep(device); }));
+  EXPECT_EQ(device.rx_interrupt_fd(), -1);
+  device.let_go();
+}
+
+TEST_F(KernelDevices, an_interface_that_is_down_wakes_nobody_and_one_that_is_deleted_is_gone) {
+  ASSERT_TRUE(
+      run("ip link add plxa type veth peer name plxb && ip link set plxa up &&"
+          " ip link set plxb up"));
+  const auto port = open_port("net_af_packet0,iface=plxa");
+  ASSERT_TRUE(port);
+  NetDevice& device = port->queue();
+  ASSERT_TRUE(run("ip link set plxa down"));
+  EXPECT_TRUE(is_readable(device.rx_interrupt_fd(), 1000));  // the socket's error
+  EXPECT_FALSE(is_gone_after_a_sleep(device));
+  EXPECT_FALSE(is_readable(device.rx_interrupt_fd(), 0));
+  ASSERT_TRUE(run("ip link del plxa"));
+  EXPECT_TRUE(eventually([&] { return is_gone_after_a_sleep(device); }));
+  device.let_go();
+}
+
+TEST_F(KernelDevices, an_mtu_above_the_devices_is_said) {
+  DriverError error;
+  const PortOptions options{.name = "lan", .device = "net_tap0,iface=plxtest0", .mtu = 65'000};
+  EXPECT_FALSE(Port::open(options, test_pool(), error));
+  EXPECT_EQ(error.error, EINVAL);
+  EXPECT_NE(error.message.find("largest"), std::string::npos) << error.message;
 }
 
 TEST_F(KernelDevices, taps_without_names_get_free_ones) {

@@ -105,7 +105,9 @@ PLX_API int plx_pselect(int n, fd_set* read_set, fd_set* write_set, fd_set* exce
 PLX_API int plx_kernel_fd(int kernel_fd);
 
 /* Calls visit(argument, name, meaning, value) for every counter of the stack and of this process's
- * waits. Returns how many there are. */
+ * waits, and for what the ports' drivers count (nic_PORT_NAME). With several queues the counters
+ * are sums, and each stack's own follow (stack0_NAME, stack1_NAME, ...). `name` lasts as long as
+ * the visit. Returns how many there are. */
 PLX_API int plx_counters(void (*visit)(void* argument, const char* name, const char* meaning,
                                        uint64_t value),
                          void* argument);

@@ -110,6 +110,16 @@ TEST_F(PlainNapi, a_second_waiter_is_woken_when_the_first_leaves) {
   EXPECT_TRUE(second_.is_woken());
 }
 
+TEST_F(PlainNapi, a_claim_said_again_is_the_same_claim) {
+  EXPECT_TRUE(napi().claim(first_, Napi::Claim::waiter));
+  EXPECT_TRUE(napi().claim(first_, Napi::Claim::waiter));
+  EXPECT_FALSE(napi().claim(second_, Napi::Claim::waiter));
+  EXPECT_FALSE(napi().claim(second_, Napi::Claim::waiter));
+  napi().release(second_);
+  napi().release(first_);
+  EXPECT_FALSE(second_.is_woken());
+}
+
 TEST_F(PlainNapi, a_poll_of_the_application_makes_the_softirq_thread_let_go) {
   EXPECT_TRUE(napi().claim(softirq_, Napi::Claim::softirq));
   napi().poll(64, Napi::Claim::softirq);  // its own

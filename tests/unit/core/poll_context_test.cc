@@ -14,11 +14,14 @@ class Sleeping : public testing_support::NapiWorld {
   explicit Sleeping(const IrqParams& irqs = {}) : NapiWorld(irqs) {
     device.on_poll = [this] { clock.advance(Duration::us(1)); };
   }
-  SleepEnd sleep(Duration limit) {
+  SleepEnd sleep(Duration limit, bool leaves_packets = false) {
     Sleeper& sleeper = Sleeper::of_this_thread();
     sleeper.reset();
     device.log.clear();
-    return context.sleep(sleeper, {.napis = kOnly, .kernel = {}, .deadline = clock.now() + limit});
+    return context.sleep(sleeper, {.napis = kOnly,
+                                   .kernel = {},
+                                   .deadline = clock.now() + limit,
+                                   .leaves_packets = leaves_packets});
   }
   void on_poll_number(unsigned number, std::function<void()> step) {
     device.on_poll = [this, number, step, n = 0u]() mutable {
@@ -50,6 +53,18 @@ TEST_F(Sleeping, an_interrupt_for_nothing_is_armed_anew_and_polled_after) {
   on_poll_number(3, [this] { device.arrive(); });
   EXPECT_EQ(sleep(Duration::seconds(1000)), SleepEnd::polled);
   EXPECT_EQ(device.log, "ADAD");
+}
+
+TEST_F(Sleeping, a_look_in_vain_between_two_sleeps_wakes_no_successor) {
+  Sleeper successor;
+  device.arrive();
+  EXPECT_EQ(sleep(Duration::us(100)), SleepEnd::polled);
+  EXPECT_FALSE(napi().claim(successor, Napi::Claim::waiter));
+  EXPECT_EQ(sleep(Duration::us(2)), SleepEnd::timed_out);
+  EXPECT_FALSE(successor.is_woken());
+  context.end_sleeps(Sleeper::of_this_thread());
+  EXPECT_TRUE(successor.is_woken());
+  EXPECT_EQ(napi().claimed_by(), Napi::Claim::none);
 }
 
 class Deferring : public Sleeping {
@@ -121,6 +136,15 @@ TEST_F(Attended, a_sleeper_neither_arms_nor_polls_until_nobody_does) {
   device.on_poll = [] { ADD_FAILURE(); };
   EXPECT_EQ(sleep(Duration::us(50)), SleepEnd::timed_out);
   EXPECT_EQ(device.log, "");
+}
+
+TEST_F(Sleeping, who_leaves_packets_to_others_neither_arms_nor_polls_for_a_while) {
+  clock.advance_at_each_look(Duration::us(5));
+  const Instant start = clock.now();
+  device.arrive();
+  EXPECT_EQ(sleep(Duration::seconds(1000), true), SleepEnd::polled);
+  EXPECT_GE(clock.now(), start + Napi::kAttention);
+  EXPECT_EQ(device.log, "AD");
 }
 
 TEST_F(Attended, when_nobody_polls_any_more_it_arms) {

@@ -20,7 +20,7 @@ class SoftirqTest : public testing_support::NapiWorld {
     softirq_.reset();
     NapiWorld::TearDown();
   }
-  void start() { softirq_ = std::make_unique<Softirq>(context, napi(), kOnly, kTakeover); }
+  void start() { softirq_ = std::make_unique<Softirq>(context, std::vector{&napi()}, kTakeover); }
   // Time enough to be wrong in.
   void let_it_look() { ::usleep(20'000); }
   bool takes_over() {

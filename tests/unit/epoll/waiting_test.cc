@@ -302,6 +302,48 @@ TEST_F(WaitingTest, epoll_3_13_events_win_over_signals) {
   EXPECT_EQ(*set.wait(out, Instant::never(), nullptr, interrupted), 1);
 }
 
+// A sleeper that only serves others is in the way of those who are awake.
+class InVain : public WaitingTest {
+ protected:
+  // What the sleep asks that comes after so many that ended with packets, none of them for it.
+  bool leaves_packets_after(unsigned sleeps) {
+    Vain vain(sleeps);
+    EXPECT_EQ(*set.wait(out, Instant::never(), nullptr, vain), 0);
+    EXPECT_EQ(vain.ended, 1u);  // however often it slept
+    return vain.last.leaves_packets;
+  }
+
+ private:
+  class Vain final : public PollContext {
+   public:
+    explicit Vain(unsigned sleeps) : left_(sleeps) {}
+    Instant now() override { return now_ = now_ + Duration::ms(1); }
+    Instant poll(NapiSet, unsigned) override { return now(); }
+    SleepEnd sleep(Sleeper&, const SleepRequest& request) override {
+      last = request;
+      return left_-- == 0 ? SleepEnd::timed_out : SleepEnd::rx_interrupt;
+    }
+    void end_sleeps(Sleeper&) override { ++ended; }
+    SleepRequest last;
+    unsigned ended = 0;
+
+   private:
+    Instant now_;
+    unsigned left_;
+  };
+};
+
+TEST_F(InVain, who_slept_twice_for_packets_of_others_leaves_them_the_next) {
+  const Sleeper another;  // of a thread that is awake
+  EXPECT_FALSE(leaves_packets_after(0));
+  EXPECT_FALSE(leaves_packets_after(1));
+  EXPECT_TRUE(leaves_packets_after(2));
+}
+
+TEST_F(InVain, with_nobody_else_awake_it_serves_them_all) {
+  EXPECT_FALSE(leaves_packets_after(20));
+}
+
 volatile sig_atomic_t handled = 0;
 void note(int) { handled = handled + 1; }
 

@@ -103,6 +103,19 @@ TEST_F(RoutesTest, networks_of_two_have_no_broadcast) {  // RFC 3021
   EXPECT_FALSE(routes.lookup(IpAddress::v4(198, 19, 0, 1))->is_broadcast);
 }
 
+TEST_F(RoutesTest, where_a_device_is_gone_other_routes_take_over_or_it_is_enetdown) {
+  routes.lose(kB);
+  const auto wide = routes.lookup(IpAddress::v4(198, 18, 0, 200));
+  ASSERT_TRUE(wide);
+  EXPECT_EQ(wide->interface, kA);
+  EXPECT_TRUE(routes.lookup(IpAddress::v4(255, 255, 255, 255)).ok());
+  routes.lose(kA);
+  EXPECT_EQ(routes.lookup(IpAddress::v4(198, 18, 0, 200)).error(), Errno::network_down);
+  EXPECT_EQ(routes.lookup(IpAddress::v4(255, 255, 255, 255)).error(), Errno::network_down);
+  EXPECT_EQ(routes.lookup(IpAddress::v4(203, 0, 113, 1)).error(), Errno::network_unreachable);
+  EXPECT_EQ(routes.lookup(IpAddress::v4(198, 18, 0, 1))->interface, kLoopbackInterface);
+}
+
 TEST_F(RoutesTest, memberships_are_counted) {
   const IpAddress group = IpAddress::v4(224, 5, 5, 5);
   EXPECT_TRUE(routes.is_member(kA, IpAddress::v4(224, 0, 0, 1)));

@@ -39,6 +39,7 @@ TEST(PortError, symptoms_have_causes_and_remedies) {
        "no such interface"},
       {"", {"lan", "net_ring0,bogus=1", "create", 1}, EIO, "check its arguments"},
       {"", {"lan", "net_ring0", "start", ENOMEM}, ENOMEM, "lower stack.packets"},
+      {"", {"lan", "net_ring0", "set up the queues of", ENOMEM}, ENOMEM, "raise stack.packets"},
       {"", {"lan", "ffff:ff:1f.1", "create", ENODEV}, ENODEV, "lspci"},
   };
   for (const Case& c : cases) {

@@ -19,13 +19,13 @@ TEST(RxInterrupt, none_is_minus_one_and_may_be_armed) {
 
 TEST(RxInterrupt, a_packet_drivers_socket_must_be_a_packet_socket) {
   const int fd = eventfd(0, EFD_CLOEXEC);
-  EXPECT_EQ(RxInterrupt::find(0, "net_af_packet", {fd}).fd(), -1);
-  EXPECT_EQ(RxInterrupt::find(0, "net_pcap", {}).fd(), -1);
+  EXPECT_EQ(RxInterrupt::find({}, "net_af_packet", {fd}).fd(), -1);
+  EXPECT_EQ(RxInterrupt::find({}, "net_pcap", {}).fd(), -1);
   close(fd);
 }
 
 TEST(RxInterrupt, an_unknown_port_has_none) {
-  EXPECT_EQ(RxInterrupt::find(31, "net_tap", {}).fd(), -1);
+  EXPECT_EQ(RxInterrupt::find({.port = 31}, "net_tap", {}).fd(), -1);
 }
 
 }  // namespace

@@ -1,0 +1,18 @@
+// peers.cc - delivering what was posted.
+#include "stack/core/peers.h"
+
+#include <bit>
+
+#include "stack/core/stack.h"
+
+namespace pollux {
+
+void Peers::deliver(NapiSet to) const {
+  while (to != 0) {
+    Stack& receiver = *stacks_[static_cast<std::size_t>(std::countr_zero(to))];
+    to &= to - 1;
+    if (!receiver.inbox().is_empty()) to |= receiver.collect();
+  }
+}
+
+}  // namespace pollux

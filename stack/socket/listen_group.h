@@ -1,0 +1,56 @@
+// listen_group.h - ListenGroup: one listening socket, heard in every Stack of the process.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "stack/base/instant.h"
+#include "stack/base/ip_address.h"
+#include "stack/socket/socket_options.h"
+#include "stack/tcp/shared.h"
+
+namespace pollux {
+
+class TcpSocket;
+namespace tcp {
+class Listener;
+struct PortUse;
+}  // namespace tcp
+
+// With several queues a listener has a part in each Stack: RSS decides where a connection lives,
+// and all are accepted at one socket. Held by the Stacks that have a part, the owner's among them.
+// Linux: one listening socket whose children's packets are processed on any processor.
+struct ListenGroup : std::enable_shared_from_this<ListenGroup> {
+  ListenGroup(TcpSocket& s, unsigned i) : socket(&s), owner(i) {}
+  TcpSocket* socket;     // touched inside the owner only; null: it does not listen any more
+  const unsigned owner;  // the Stack whose socket it is
+  // A bit for each other Stack whose part has connections to accept.
+  std::atomic<std::uint64_t> acceptable{0};
+};
+
+// What a part is made of, and made anew by.
+struct ListenPart {
+  std::shared_ptr<ListenGroup> group;
+  Endpoint local;
+  tcp::PortUse* port = nullptr;
+  tcp::UserOptions options;
+  std::uint32_t backlog = 0;
+  Duration defer_accept;
+};
+
+// What an accepted socket has from the one that listens.
+struct Inheritance {
+  int family, type, protocol;
+  SocketOptions options;
+  std::uint8_t shut;
+  IpAddress bound;
+};
+
+// An accept of what other Stacks' parts have; taken inside the owner, used inside the others.
+struct AcceptTicket {
+  std::shared_ptr<ListenGroup> group;
+  Inheritance inheritance;
+};
+
+}  // namespace pollux

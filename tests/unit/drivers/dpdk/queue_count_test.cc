@@ -1,0 +1,42 @@
+// queue_count_test.cc - an error says how many queues there are and what to write.
+#include "drivers/dpdk/queue_count.h"
+
+#include <gtest/gtest.h>
+
+namespace pollux {
+namespace {
+
+TEST(QueueCount, what_the_device_has_is_fine) {
+  EXPECT_FALSE(check_queue_count({"lan", "net_tap0,iface=x", 16, 16}));
+  EXPECT_FALSE(check_queue_count({"lan", "net_tap0,iface=x", 1, 16}));
+  EXPECT_FALSE(check_queue_count({"lan", "net_memif0,role=server", 1, 255}));
+  EXPECT_FALSE(check_queue_count({"lan", "net_af_packet0,iface=x", 2, 2}));
+}
+
+struct Case {
+  QueueCount count;
+  const char* message;
+};
+
+TEST(QueueCount, what_it_has_not_is_refused_with_a_remedy) {
+  const Case cases[] = {
+      {{"lan", "0000:03:00.0", 8, 4}, "0000:03:00.0 has 4 queues; set port.lan.queues to 4"},
+      {{"lan", "net_memif0,role=server", 2, 255},
+       "net_memif0 has 1 queue; set port.lan.queues to 1"},
+      {{"lan", "net_virtio_user0,path=x", 4, 1},
+       "net_virtio_user0 has 1 queue; set port.lan.queues to 1, or give the device queues=4"},
+      {{"lan", "net_af_xdp0,iface=x", 2, 1},
+       "net_af_xdp0 has 1 queue; set port.lan.queues to 1, or give the device queue_count=2"},
+      {{"lan", "net_af_packet0,iface=x,qpairs=4", 1, 4},
+       "net_af_packet0 spreads over 4 queues; set port.lan.queues to 4, or give the device"
+       " qpairs=1"},
+  };
+  for (const Case& c : cases) {
+    const DriverError error = check_queue_count(c.count);
+    EXPECT_EQ(error.error, EINVAL);
+    EXPECT_EQ(error.message, std::string("port lan: ") + c.message);
+  }
+}
+
+}  // namespace
+}  // namespace pollux
