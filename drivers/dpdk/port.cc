@@ -230,7 +230,8 @@ std::uint64_t EthPort::wanted_tx() const {
 
 DriverError EthPort::request_rss() {
   const std::uint16_t present = std::min(info_.max_rx_queues, info_.max_tx_queues);
-  DriverError error = check_queue_count({options_.name, options_.device, options_.queues, present});
+  DriverError error =
+      check_queue_count({options_.name, options_.device, driver_, options_.queues, present});
   if (error || options_.queues == 1) return error;
   error = rss_.request(options_.rss_key, info_, conf_);
   if (error) error.message = "port " + options_.name + ": " + name_ + ' ' + error.message;

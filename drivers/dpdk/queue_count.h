@@ -11,6 +11,7 @@ namespace pollux {
 struct QueueCount {
   std::string port;    // the configuration's name of it
   std::string device;  // as configured: net_tap0,iface=x; 0000:03:00.0
+  std::string driver;  // net_tap, net_memif, ...
   std::uint16_t wanted = 1;
   std::uint16_t present = 1;  // what the device has for both directions
 };

@@ -172,6 +172,17 @@ void refuse_idle_irq_keys(Section& section, const Config& config) {
   }
 }
 
+void refuse_impossible_queues(Section& section, const Config& config) {
+  constexpr std::uint32_t kFewestPackets = 255;
+  if (config.queues == 1) return;
+  if (config.threads == ThreadMode::single) {
+    section.fail("queues", "more than one needs threads = \"shared\"");
+  } else if (config.packets / config.queues < kFewestPackets) {
+    section.fail("queues", fmt::format("share stack.packets: with {} of them give {} or more",
+                                       config.queues, config.queues * kFewestPackets));
+  }
+}
+
 void read_stack(const toml::table& table, Config& config, ConfigError& error) {
   Section section(table, "stack", error);
   section.refuse_unknown(stack_key_names());
@@ -188,6 +199,7 @@ void read_stack(const toml::table& table, Config& config, ConfigError& error) {
   section.boolean("prefer_busy_poll", config.busy_poll.prefer_busy_poll);
   section.choice("log", config.log, {"error", "warning", "info", "debug"});
   refuse_idle_irq_keys(section, config);
+  refuse_impossible_queues(section, config);
 }
 
 void read_tcp(const toml::table& table, tcp::TcpConfig& tcp, ConfigError& error) {

@@ -225,7 +225,7 @@ DriverError Host::add_port(const PortConfig& config) {
   devices_.push_back(std::move(device));
   for (unsigned i = 0; i < config_.queues && !error; ++i) {
     NetDevice* const queue = wrap(devices_.back(), i, config, error);
-    if (!error) worlds_[i].stack->add_interface(*queue, config);
+    if (!error) worlds_[i].stack->add_interface(*queue, config, devices_.back().port->rss());
   }
   return error;
 }

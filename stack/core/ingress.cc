@@ -82,6 +82,7 @@ void Stack::receive_segment(tcp::Arrival&& arrival, NapiSet visited, Instant now
   const FourTuple tuple = arrival.tuple;
   tcp::Listener* listener = nullptr;
   if (tcp::Connection* connection = tcp_.find_connection(tuple)) {
+    if (visited != 0 && connection->status() == tcp::State::SYN_SENT) ++counters_.rss_misses;
     if (!tcp_.may_receive(*connection, arrival.segment, now)) return;
     connection->segment_arrives(std::move(arrival.segment), now);
     return after_event(*connection, now);

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "drivers/net_device.h"
+#include "drivers/rss_map.h"
 #include "stack/ip/ip_info.h"
 #include "stack/link/neighbours.h"
 
@@ -22,15 +23,18 @@ class Interface {
     InterfaceId id;
     std::uint16_t vlan = 0;
     Neighbours::Limits neighbours;
+    RssMap rss;  // where the device puts what arrives
   };
   Interface(const Params& params, NetDevice& device, Rng& rng, Instant now)
       : device_(device),
         id_(params.id),
         vlan_(params.vlan),
+        rss_(params.rss),
         neighbours_(device.caps().mac, params.neighbours, rng, now) {}
 
   InterfaceId id() const { return id_; }
   std::uint16_t vlan() const { return vlan_; }
+  const RssMap& rss() const { return rss_; }
   NetDevice& device() { return device_; }
   const DeviceCaps& caps() const { return device_.caps(); }
   Neighbours& neighbours() { return neighbours_; }
@@ -73,6 +77,7 @@ class Interface {
   NetDevice& device_;
   const InterfaceId id_;
   const std::uint16_t vlan_;
+  const RssMap rss_;
   Neighbours neighbours_;
   std::array<Packet, kBatch> batch_;
   std::size_t count_ = 0;

@@ -59,15 +59,22 @@ Stack::Stack(const Config& config, const Parts& parts, std::uint64_t seed,
              .counters = counters_,
              .gate = *this,
              .busy_read = config.busy_read} {
+  if (peers_) {
+    tcp_.set_steering({[](const void* stack, const FourTuple& tuple) {
+                         return static_cast<const Stack*>(stack)->comes_home(tuple);
+                       },
+                       this});
+  }
   routes_.add_interface(kLoopbackInterface, kLoopbackMtu);
   routes_.add_address(kLoopbackInterface, {IpAddress::v4(127, 0, 0, 1), 8});
 }
 
 Stack::~Stack() = default;
 
-void Stack::add_interface(NetDevice& device, const PortConfig& config) {
+void Stack::add_interface(NetDevice& device, const PortConfig& config, const RssMap& rss) {
   const auto id = static_cast<InterfaceId>(interfaces_.size() + 1);
-  const Interface::Params params{.id = id, .vlan = config.vlan, .neighbours = neighbour_limits_};
+  const Interface::Params params{
+      .id = id, .vlan = config.vlan, .neighbours = neighbour_limits_, .rss = rss};
   const Instant now = clock_.now();
   interfaces_.push_back(std::make_unique<Interface>(params, device, rng_, now));
   routes_.add_interface(id, config.mtu ? config.mtu : device.caps().mtu);

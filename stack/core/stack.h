@@ -46,8 +46,9 @@ class Stack final : public WorldGate {
   Stack(const Config& config, const Parts& parts, std::uint64_t seed, const tcp::Secret& secret);
   ~Stack() override;
 
-  // Start-up, in the order of the configuration. Interface 0 is the loopback interface.
-  void add_interface(NetDevice& device, const PortConfig& config);
+  // Start-up, in the order of the configuration. Interface 0 is the loopback interface. `rss`:
+  // which queue of the device's a packet comes to; this Stack has the one of its index.
+  void add_interface(NetDevice& device, const PortConfig& config, const RssMap& rss = {});
   // What SO_LINGER waits with; none: it does not wait.
   void set_poll_context(PollContext& context) { poll_context_ = &context; }
 
@@ -133,6 +134,7 @@ class Stack final : public WorldGate {
   NapiSet own_bit() const { return NapiSet{1} << index_; }
   // The sockets of UDP and ping live in one Stack.
   bool has_datagrams() const { return !peers_ || index_ == kDatagramStack; }
+  bool comes_home(const FourTuple& tuple) const;
   void post(unsigned to, Letter&& letter);
   void steer(unsigned to, Letter&& letter);
   bool pass_on(tcp::Arrival& arrival, NapiSet visited);

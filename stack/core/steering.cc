@@ -1,4 +1,5 @@
 // steering.cc - what came to this Stack's queue and is another Stack's, and the reverse.
+#include <algorithm>
 #include <bit>
 
 #include "drivers/dpdk/eal.h"
@@ -10,12 +11,32 @@
 namespace pollux {
 namespace {
 
+std::array<std::uint8_t, 4> v4_octets(const IpAddress& address) {
+  std::array<std::uint8_t, 4> octets;
+  std::copy_n(address.octets().begin() + 12, octets.size(), octets.begin());
+  return octets;
+}
+
 template <typename... Acts>
 struct Overloaded : Acts... {
   using Acts::operator()...;
 };
 
 }  // namespace
+
+// For the choice of a local port: whether answers come to this Stack's queue, as far as is known.
+bool Stack::comes_home(const FourTuple& tuple) const {
+  const Result<Route> route = routes_.lookup(tuple.remote.address);
+  if (!route || route->interface == kLoopbackInterface) return true;
+  const RssMap& rss = interfaces_[route->interface - 1u]->rss();
+  if (!rss.is_known()) return true;
+  const RssTuple arriving{.source = v4_octets(tuple.remote.address),
+                          .destination = v4_octets(tuple.local.address),
+                          .source_port = tuple.remote.port,
+                          .destination_port = tuple.local.port,
+                          .has_ports = true};
+  return rss.queue_of(arriving) == index_;
+}
 
 void Stack::post(unsigned to, Letter&& letter) {
   letter.visited |= own_bit();

@@ -104,6 +104,13 @@ TEST_F(ConfigTest, epoll_13_11_13_12_keys_that_would_do_nothing_are_refused) {
   EXPECT_EQ(read("[stack]\nirq_suspend_timeout = 10000000\n"), "");
 }
 
+TEST_F(ConfigTest, several_queues_need_shared_threads_and_packets_for_each) {
+  EXPECT_EQ(read("[stack]\nqueues = 4\n"), "");
+  EXPECT_EQ(config_.queues, 4u);
+  EXPECT_TRUE(says(read("[stack]\nqueues = 4\nthreads = \"single\"\n"), "threads = \"shared\""));
+  EXPECT_TRUE(says(read("[stack]\nqueues = 4\npackets = 1000\n"), "give 1020 or more"));
+}
+
 TEST_F(ConfigTest, a_port_needs_a_device_and_an_address) {
   EXPECT_TRUE(says(read("[[port]]\naddresses = [\"198.18.0.2/24\"]\n"), "device"));
   EXPECT_TRUE(says(read("[[port]]\ndevice = \"net_null0\"\n"), "addresses"));

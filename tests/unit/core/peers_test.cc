@@ -61,7 +61,7 @@ class PeersTest : public PoolEndsFull {
           config, Stack::Parts{test_pool(), server_ports_, clock_, i, &peers_}, i, tcp::Secret{}));
       devices_.push_back(std::make_unique<ScriptedDevice>(test_pool(), std::uint8_t{7}));
       peers_.add(*servers.back());
-      servers.back()->add_interface(*devices_.back(), port_of(kServer));
+      servers.back()->add_interface(*devices_.back(), port_of(kServer), map);
     }
   }
   void TearDown() override {
@@ -148,6 +148,10 @@ class PeersTest : public PoolEndsFull {
     EXPECT_EQ(receive(near), "answer");
   }
 
+  // Read by the HashingCards only: where the card puts packets is queue_of's.
+  const RssMap map = RssMap::of(
+      std::array<std::uint8_t, 16>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16},
+      {0, 1, 2, 3});
   std::unique_ptr<Stack> client;
   std::vector<std::unique_ptr<Stack>> servers;
   // The card's choice for what is no ARP, which comes to queue 0.
@@ -211,6 +215,50 @@ TEST_F(PeersTest, a_port_is_the_processs) {
               Errno::address_in_use);
   }
   expect_echo(first, *far);
+}
+
+// The card's hash, and the queues that its table names.
+class HashingCard : public PeersTest {
+ protected:
+  explicit HashingCard(unsigned shift = 0) {
+    queue_of = [this, shift](const Octets& frame) {
+      return (map.queue_of(tuple_of(frame)) + shift) % kQueues;
+    };
+  }
+  static RssTuple tuple_of(const Octets& frame) {
+    RssTuple tuple;
+    std::memcpy(tuple.source.data(), frame.data() + 26, 4);
+    std::memcpy(tuple.destination.data(), frame.data() + 30, 4);
+    tuple.source_port = number_at(frame, 34);
+    tuple.destination_port = number_at(frame, 36);
+    tuple.has_ports = true;
+    return tuple;
+  }
+  void connect_ten_times(Stack& stack) {
+    listen(*client);
+    for (unsigned i = 0; i < 10; ++i) {
+      Socket& near = connect(stack, {kClient, kPort});
+      run();
+      EXPECT_TRUE(is_connected(near));
+    }
+  }
+};
+
+class WrongMap : public HashingCard {
+ protected:
+  WrongMap() : HashingCard(1) {}
+};
+
+TEST_F(HashingCard, answers_come_to_the_queue_of_who_connects) {
+  connect_ten_times(*servers[2]);
+  for (unsigned i = 0; i < kQueues; ++i) EXPECT_EQ(steered(i), 0u);
+  EXPECT_EQ(servers[2]->counters().rss_misses, 0u);
+}
+
+TEST_F(WrongMap, what_was_foretold_wrongly_arrives_all_the_same) {
+  connect_ten_times(*servers[2]);
+  EXPECT_EQ(steered(3), 10u);
+  EXPECT_EQ(servers[2]->counters().rss_misses, 10u);
 }
 
 TEST_F(PeersTest, what_is_nobodys_is_refused_once) {
