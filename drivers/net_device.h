@@ -26,7 +26,7 @@ struct DeviceCaps {
   std::uint16_t tx_segments = UINT16_MAX;
   std::uint16_t tx_tso_segments = UINT16_MAX;
   bool tx_vlan_insert = false;
-  bool rx_checksum = false;  // packets carry Checksum::good or bad; informational
+  bool rx_checksum = false;  // what a driver says of a received packet's checksums is heard
 };
 
 // Implemented by dpdk/queue, loopback, impair, pcap_tap, pcap_replay and the simulation's links.

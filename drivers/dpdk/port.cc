@@ -22,6 +22,7 @@
 #include "drivers/dpdk/queue_count.h"
 #include "drivers/dpdk/rss.h"
 #include "drivers/dpdk/tap.h"
+#include "drivers/dpdk/vfio_interrupt.h"
 
 namespace pollux {
 namespace {
@@ -161,6 +162,7 @@ DriverError EthPort::create() {
     return fail("create", EBUSY);
   }
   if (is_pci_address(name_)) {
+    const VfioInterrupt kind(name_);
     error = rte_dev_probe(options_.device.c_str());
   } else {
     error = rte_eal_hotplug_add("vdev", name_.c_str(), arguments_.c_str());
@@ -348,7 +350,8 @@ DeviceCaps EthPort::caps() const {
   if (limits.nb_mtu_seg_max != 0) caps.tx_segments = limits.nb_mtu_seg_max;
   if (limits.nb_seg_max != 0) caps.tx_tso_segments = limits.nb_seg_max;
   caps.tx_vlan_insert = (tx & RTE_ETH_TX_OFFLOAD_VLAN_INSERT) != 0;
-  caps.rx_checksum = (conf_.rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0;
+  // net_e1000_igb says "good" of everything when the card has been told not to look.
+  caps.rx_checksum = options_.checksum_offload;
   return caps;
 }
 

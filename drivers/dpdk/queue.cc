@@ -10,10 +10,9 @@ namespace pollux {
 namespace {
 
 constexpr std::size_t kMaxBurst = 256;
-constexpr std::uint64_t kRxFlags = RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK |
-                                   RTE_MBUF_F_RX_LRO | RTE_MBUF_F_RX_VLAN |
-                                   RTE_MBUF_F_RX_VLAN_STRIPPED;
+constexpr std::uint64_t kRxChecksums = RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK;
 constexpr std::uint64_t kVlanStripped = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+constexpr std::uint64_t kAlwaysHeard = kVlanStripped | RTE_MBUF_F_RX_LRO;
 
 // A span of empty Packets is a row of mbuf pointers to fill.
 rte_mbuf** mbufs_of(Packet* packets) { return reinterpret_cast<rte_mbuf**>(packets); }
@@ -51,9 +50,9 @@ void note_merged(PacketMeta& meta) {
   if (meta.l4_checksum == Checksum::unknown) meta.l4_checksum = Checksum::valid;
 }
 
-void note_received(Packet& packet) {
+void note_received(Packet& packet, std::uint64_t heard) {
   const rte_mbuf& mbuf = *packet.mbuf();
-  const std::uint64_t flags = mbuf.ol_flags & kRxFlags;
+  const std::uint64_t flags = mbuf.ol_flags & heard;
   if (flags == 0) [[likely]] {
     packet.meta() = kNothingKnown;
     return;
@@ -70,6 +69,7 @@ Queue::Queue(QueueId id, const DeviceCaps& caps, PacketPool& pool, RxInterrupt i
     : caps_(caps),
       pool_(pool),
       interrupt_(std::move(interrupt)),
+      rx_flags_(kAlwaysHeard | (caps.rx_checksum ? kRxChecksums : 0)),
       id_(id),
       takes_all_(caps.tx_multi_segments && !caps.tx_vlan_insert &&
                  std::min(caps.tx_segments, caps.tx_tso_segments) == UINT16_MAX) {}
@@ -98,7 +98,7 @@ std::size_t Queue::rx_burst(std::span<Packet> out) {
   if (is_gone()) return 0;
   const auto wanted = static_cast<std::uint16_t>(std::min(out.size(), kMaxBurst));
   const std::size_t n = rte_eth_rx_burst(id_.port, id_.index, mbufs_of(out.data()), wanted);
-  for (std::size_t i = 0; i < n; ++i) note_received(out[i]);
+  for (std::size_t i = 0; i < n; ++i) note_received(out[i], rx_flags_);
   interrupt_.note_burst(n);
   return n;
 }

@@ -54,6 +54,7 @@ class Queue : public NetDevice {
   DeviceCaps caps_;
   PacketPool& pool_;
   RxInterrupt interrupt_;
+  std::uint64_t rx_flags_;        // of a driver's, that are heard
   DeviceWatch* watch_ = nullptr;  // null: not watched
   std::uint64_t tx_dropped_ = 0;
   std::uint64_t tx_copied_ = 0;

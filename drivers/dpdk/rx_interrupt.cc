@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -35,6 +36,13 @@ int packet_socket(const std::vector<int>& opened, unsigned index) {
     if ((domain == AF_PACKET || domain == AF_XDP) && index-- == 0) return fd;
   }
   return -1;
+}
+
+// An eventfd's is 8 octets, that of a /dev/uio 4; neither is read with another size, and what is
+// not read stays readable: no sleep any more.
+std::uint8_t count_size_of(int fd) {
+  struct stat status {};
+  return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode) ? 4 : 8;
 }
 
 bool is_ready(int fd, short events) {
@@ -81,12 +89,14 @@ RxInterrupt RxInterrupt::find(QueueId id, const std::string& driver,
   return RxInterrupt(Kind::eventfd, id, fd);
 }
 
-RxInterrupt::RxInterrupt(Kind kind, QueueId id, int fd) : kind_(kind), id_(id), fd_(fd) {
+RxInterrupt::RxInterrupt(Kind kind, QueueId id, int fd)
+    : kind_(kind), count_size_(count_size_of(fd)), id_(id), fd_(fd) {
   if (kind_ == Kind::edge) watch_edge();
 }
 
 RxInterrupt::RxInterrupt(RxInterrupt&& other) noexcept
     : kind_(std::exchange(other.kind_, Kind::none)),
+      count_size_(other.count_size_),
       id_(other.id_),
       fd_(other.fd_.exchange(-1)),
       was_down_(other.was_down_),
@@ -122,7 +132,7 @@ void RxInterrupt::disarm() {
     return;
   }
   std::uint64_t count = 0;
-  if (is_ready(fd_, POLLIN) && read(fd_, &count, sizeof count) < 0) return;
+  if (is_ready(fd_, POLLIN) && read(fd_, &count, count_size_) < 0) return;
 }
 
 void RxInterrupt::judge(std::size_t packets) {

@@ -49,6 +49,7 @@ class RxInterrupt {
   void give_up();
 
   Kind kind_ = Kind::none;
+  std::uint8_t count_size_ = 0;  // octets to read when it was readable
   QueueId id_;
   std::atomic<int> fd_{-1};  // the driver's; Kind::edge: ours
   bool was_down_ = false;

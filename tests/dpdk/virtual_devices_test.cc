@@ -228,6 +228,21 @@ TEST_F(VirtualDevices, received_checksum_flags_are_told_apart) {
   }
 }
 
+// net_e1000_igb says GOOD of all when the card does not look.
+TEST_F(VirtualDevices, checksum_flags_are_not_heard_without_the_offload) {
+  DriverError error;
+  const PortOptions options{.name = "test", .device = "net_ring0", .checksum_offload = false};
+  const auto port = Port::open(options, test_pool(), error);
+  ASSERT_TRUE(port) << error.message;
+  Packet packet = packet_of(test_pool(), test_frame(60, 1));
+  packet.mbuf()->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+  ASSERT_EQ(port->queue().tx_burst(std::span(&packet, 1)), 1u);
+  std::array<Packet, 1> out;
+  ASSERT_EQ(port->queue().rx_burst(out), 1u);
+  EXPECT_EQ(out[0].meta().ip_checksum, Checksum::unknown);
+  EXPECT_EQ(out[0].meta().l4_checksum, Checksum::unknown);
+}
+
 TEST_F(VirtualDevices, pcap_writes_a_file_that_can_be_replayed) {
   const std::string path = testing::TempDir() + "pollux-net-pcap-" + std::to_string(getpid());
   {
