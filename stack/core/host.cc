@@ -136,6 +136,7 @@ Host::Host(const Config& config, std::vector<DeviceClaim> claims, std::vector<Pa
       claims_(std::move(claims)),
       fds_(config.descriptors, config.numbers),
       pools_(std::move(pools)),
+      peers_(config.listeners),
       context_(clock_, Duration::us(config.poll_ceiling_usecs)) {
   EventPoll::configure({.threads = config.threads,
                         .max_sets = config.epoll_sets,

@@ -17,15 +17,18 @@ class Stack;
 // Owned by the Host; complete before any thread enters a Stack.
 class Peers {
  public:
+  explicit Peers(std::uint32_t listeners) : listen_groups_(listeners) {}
   void add(Stack& stack) { stacks_.push_back(&stack); }
   std::size_t count() const { return stacks_.size(); }
   Stack& operator[](std::size_t index) const { return *stacks_[index]; }
   NapiSet all() const { return count() < 64 ? (NapiSet{1} << count()) - 1 : ~NapiSet{0}; }
   // With nothing entered: until the inboxes of `to`, and of those that they post to, are empty.
   void deliver(NapiSet to) const;
+  ListenGroups& listen_groups() { return listen_groups_; }
 
  private:
   std::vector<Stack*> stacks_;
+  ListenGroups listen_groups_;
 };
 
 }  // namespace pollux

@@ -19,7 +19,8 @@ NapiSet Stack::peers() const { return peers_ ? peers_->all() : 0; }
 // Inside the owner: opens the parts, or tells them what has changed.
 void Stack::share(TcpSocket& socket, tcp::Listener& listener) {
   if (!listener.group) {
-    auto group = std::make_shared<ListenGroup>(socket, index_);
+    ListenGroupRef group = peers_->listen_groups().create(socket, index_);
+    if (!group) return;  // too many: its connections are passed on to its only part
     listener.group = group.get();
     parts_.push_back({std::move(group), &listener});
   }
@@ -28,17 +29,17 @@ void Stack::share(TcpSocket& socket, tcp::Listener& listener) {
     // It stays the port's holder until the part is closed.
     tcp_.ports().hold(*listener.port());
     post(i, {own_bit(),
-             ListenPart{group_of(listener).shared_from_this(), listener.local(), listener.port(),
+             ListenPart{ListenGroupRef(&group_of(listener)), listener.local(), listener.port(),
                         listener.options(), listener.backlog(), listener.defer_accept()}});
   }
 }
 
 // Inside the owner, which closes its own part itself.
 void Stack::unshare(tcp::Listener& listener) {
-  const std::shared_ptr<ListenGroup> group = group_of(listener).shared_from_this();
+  const ListenGroupRef group(&group_of(listener));
   listener.group = nullptr;
   group->socket = nullptr;
-  std::erase_if(parts_, [&](const Part& part) { return part.group == group; });
+  std::erase_if(parts_, [&](const Part& part) { return part.group.get() == group.get(); });
   for (unsigned i = 0; i < peers_->count(); ++i) {
     if (i != index_) post(i, {own_bit(), Letter::ClosePart{group}});
   }
@@ -80,7 +81,7 @@ tcp::Listener* Stack::find_part(const ListenGroup& group) const {
 void Stack::tell_acceptable(tcp::Listener& part) {
   ListenGroup& group = group_of(part);
   group.acceptable.fetch_or(own_bit());
-  post(group.owner, {own_bit(), Letter::Acceptable{group.shared_from_this()}});
+  post(group.owner, {own_bit(), Letter::Acceptable{ListenGroupRef(&group)}});
 }
 
 Result<Socket*> Stack::accept_from_part(const AcceptTicket& ticket, Instant now) {

@@ -145,7 +145,7 @@ class Stack final : public WorldGate {
 
   // shared_listeners.cc
   struct Part {
-    std::shared_ptr<ListenGroup> group;
+    ListenGroupRef group;
     tcp::Listener* listener;
   };
   void open_part(ListenPart&& made);

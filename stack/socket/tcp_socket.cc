@@ -230,7 +230,7 @@ std::optional<AcceptTicket> TcpSocket::ticket() {
   const Listener* l = listener();
   auto* group = l ? static_cast<ListenGroup*>(l->group) : nullptr;
   if (!group || group->acceptable.load() == 0) return std::nullopt;
-  return AcceptTicket{group->shared_from_this(), inheritance()};
+  return AcceptTicket{ListenGroupRef(group), inheritance()};
 }
 
 Result<Socket*> TcpSocket::accept_from(World& world, Listener& l, const Inheritance& inheritance,

@@ -170,7 +170,7 @@ class PeersTest : public PoolEndsFull {
 
   ManualClock clock_;
   tcp::Ports client_ports_, server_ports_;
-  Peers peers_;
+  Peers peers_{16};
   ScriptedDevice client_device_{test_pool()};
   std::vector<std::unique_ptr<ScriptedDevice>> devices_;
   std::vector<Socket*> open_;
