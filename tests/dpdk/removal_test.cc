@@ -37,7 +37,9 @@ int bound(int type, const char* address, std::uint16_t port) {
   const int fd = plx_socket(AF_INET, type, 0);
   const sockaddr_in name = at(address, port);
   EXPECT_EQ(plx_bind(fd, as_sockaddr(name), sizeof name), 0);
-  if (type == SOCK_STREAM) EXPECT_EQ(plx_listen(fd, 8), 0);
+  if (type == SOCK_STREAM) {
+    EXPECT_EQ(plx_listen(fd, 8), 0);
+  }
   return fd;
 }
 
