@@ -14,6 +14,8 @@ template <typename... Acts>
 struct Overloaded : Acts... {
   using Acts::operator()...;
 };
+template <typename... Acts>
+Overloaded(Acts...) -> Overloaded<Acts...>;
 
 }  // namespace
 
