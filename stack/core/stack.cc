@@ -175,9 +175,17 @@ bool Stack::may_defer(Instant now) {
   if (waiting != waiting_before_ && ++writes_deferred_ == 1) deferred_since_ = now;
   waiting_before_ = waiting;
   const bool is_patient = now - deferred_since_ < kMaxDeferral;
-  if (is_patient && writes_deferred_ < std::min(events, kMaxDeferredWrites)) return true;
+  if (is_patient && writes_deferred_ < std::min(events, kMaxDeferredWrites)) {
+    left_by_this_thread() |= own_bit();
+    return true;
+  }
   events_returned_.store(events - std::min(events, writes_deferred_), std::memory_order_relaxed);
   return false;
+}
+
+NapiSet& Stack::left_by_this_thread() {
+  static thread_local NapiSet left = 0;
+  return left;
 }
 
 bool Stack::has_output() const {
