@@ -175,10 +175,7 @@ Result<PollEvents> EventPoll::attach(EpItem& item) {
     file.wait_queue().add(item);
     note_traffic(file.napis());
     if (is_set(file)) RETURN_IF_ERROR(join_companions(item));
-    if (file.napis() & ~napis()) {
-      Entered upwards(wait_queue_lock_);
-      spread_napis(file.napis());
-    }
+    if (file.napis() & ~napis()) widen(file.napis());
     if (file.stack_entry() == &lock) return file.poll();
   }
   return ask(file);

@@ -149,7 +149,8 @@ class EventPoll final : public File {
   void queue_unless_queued(EpItem& item);
   bool wake_waiter();  // lock_ is held
   void wake_watchers();
-  void wake_sleepers();  // wait_queue().lock() held: there is more to sleep on
+  void widen(NapiSet napis);  // wait_queue().lock() not held, the file's is
+  void wake_sleepers();       // wait_queue().lock() held: there is more to sleep on
   void begin_transfer(ReadyList& txlist);
   void end_transfer(ReadyList& txlist);
   Result<int> send_events(std::span<epoll_event> out);  // mtx_ not held

@@ -28,10 +28,10 @@ bool absorbs(PollEvents wanted, PollEvents key) {
 
 bool EpItem::wake(PollEvents key) {
   const PollEvents wanted = events();
+  const NapiSet napis = file_.napis();
+  if (napis & ~set_.napis()) set_.widen(napis);
   if (!wanted.has(~kPrivateBits)) return !exclusive_;  // ONESHOT has fired
   if (key && !wanted.has(key)) return !exclusive_;
-  const NapiSet napis = file_.napis();
-  if (napis & ~set_.napis()) set_.add_napis(napis);
   set_.note_traffic(napis);
   const bool woke = set_.queue(*this);
   return !exclusive_ || (woke && absorbs(wanted, key));
@@ -76,6 +76,12 @@ bool EventPoll::wake_waiter() {
 void EventPoll::wake_watchers() {
   Entered entered(wait_queue_lock_);
   wait_queue().wake_up(kIn);
+}
+
+// What a set watches can be made ready by more queues now: it has begun to listen, or watches more.
+void EventPoll::widen(NapiSet napis) {
+  Entered upwards(wait_queue_lock_);
+  spread_napis(napis);
 }
 
 // They sleep without the new descriptor or queue. No item has kLookAgain among its wishes.

@@ -22,11 +22,14 @@ inline Result<Socket*> peek_socket(int fd) {
 }
 
 // act(socket, now) inside the socket's stack; slot, stack, enter, recheck: no reference is counted.
+// Closed meanwhile, number and slot may be those of another stack's socket.
 template <typename Act>
 auto in_socket(int fd, Act&& act) -> decltype(act(std::declval<Socket&>(), Instant())) {
   ASSIGN_OR_RETURN(Socket* const socket, peek_socket(fd));
-  Inside inside(host()->stack_of(*socket));
-  if (host()->fds().peek(fd) != socket) return Errno::bad_descriptor;
+  Stack& stack = Host::stack_of(*socket);
+  Inside inside(stack);
+  const bool is_same = host()->fds().peek(fd) == socket && &Host::stack_of(*socket) == &stack;
+  if (!is_same) return Errno::bad_descriptor;
   return act(*socket, inside.now());
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <mutex>
 #include <variant>
 
@@ -36,32 +37,50 @@ struct Letter {
   std::variant<std::monostate, tcp::Arrival, udp::Datagram, EchoReply, icmp::Error, Neighbour,
                ListenPart, ClosePart, Acceptable>
       what;
+
+  // A packet comes again; nobody says again that a listener has closed.
+  bool may_be_lost() const {
+    return !std::holds_alternative<ListenPart>(what) && !std::holds_alternative<ClosePart>(what) &&
+           !std::holds_alternative<Acceptable>(what);
+  }
 };
 
-// Bounded. Any thread, inside an entry or not; its lock is a leaf.
+// Bounded, but for what must not be lost: that is one letter for each call on a listener and each
+// connection, and its poster delivers it. Any thread, inside an entry or not; its lock is a leaf.
 class Inbox {
  public:
+  explicit Inbox(std::size_t capacity) : letters_(capacity) {}
   // False, and the letter still the caller's: full.
   bool push(Letter&& letter) {
     const std::lock_guard lock(mutex_);
-    if (!letters_.push(std::move(letter))) return false;
+    if (!letter.may_be_lost()) {
+      kept_.push_back(std::move(letter));
+    } else if (!letters_.push(std::move(letter))) {
+      return false;
+    }
     count_.fetch_add(1);
     return true;
   }
   bool pop(Letter& letter) {
     if (is_empty()) return false;
     const std::lock_guard lock(mutex_);
-    if (letters_.empty()) return false;
-    letter = letters_.pop();
+    if (!kept_.empty()) {
+      letter = std::move(kept_.front());
+      kept_.pop_front();
+    } else if (!letters_.empty()) {
+      letter = letters_.pop();
+    } else {
+      return false;
+    }
     count_.fetch_sub(1);
     return true;
   }
   bool is_empty() const { return count_.load() == 0; }
 
  private:
-  static constexpr std::size_t kCapacity = 1024;
   std::mutex mutex_;
-  Ring<Letter> letters_{kCapacity};
+  Ring<Letter> letters_;
+  std::deque<Letter> kept_;
   std::atomic<std::size_t> count_{0};
 };
 

@@ -114,24 +114,25 @@ bool Napi::claim(Sleeper& sleeper, Claim kind) {
 // Whoever leaves while nobody has the claim wakes one of those who would: the holder's successor,
 // or, if that one had an event of its own and never claimed, the next.
 void Napi::release(Sleeper& sleeper) {
-  const bool was_holder = leave(sleeper);
+  const Claim had = leave(sleeper);
   Softirq* softirq = softirq_.load();
-  if (was_holder && softirq) softirq->note_left();
+  if (had == Claim::waiter && softirq) softirq->note_left();
 }
 
-bool Napi::leave(Sleeper& sleeper) {
+Napi::Claim Napi::leave(Sleeper& sleeper) {
   std::lock_guard lock(mutex_);
-  const bool was_holder = holder_ == &sleeper;
-  if (was_holder) {
+  Claim had = Claim::none;
+  if (holder_ == &sleeper) {
+    had = claimed_by();
     holder_ = nullptr;
     kind_.store(Claim::none, std::memory_order_relaxed);
   } else {
     std::erase(successors_, &sleeper);
   }
-  if (holder_ || successors_.empty()) return was_holder;
+  if (holder_ || successors_.empty()) return had;
   successors_.front()->wake();
   successors_.erase(successors_.begin());
-  return was_holder;
+  return had;
 }
 
 void Napi::suspend_irqs() {

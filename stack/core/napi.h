@@ -109,7 +109,7 @@ class Napi {
   Instant suspended_until() const {
     return Instant::from_ns(suspended_until_ns_.load(std::memory_order_relaxed));
   }
-  bool leave(Sleeper& sleeper);  // true: it had the claim
+  Claim leave(Sleeper& sleeper);  // the one that it had
 
   Stack& stack_;
   Clock& clock_;

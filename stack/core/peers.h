@@ -22,7 +22,8 @@ class Peers {
   std::size_t count() const { return stacks_.size(); }
   Stack& operator[](std::size_t index) const { return *stacks_[index]; }
   NapiSet all() const { return count() < 64 ? (NapiSet{1} << count()) - 1 : ~NapiSet{0}; }
-  // With nothing entered: until the inboxes of `to`, and of those that they post to, are empty.
+  // With nothing entered: until what was posted to `to`, and to those that they post to, has taken
+  // effect, whoever opened it.
   void deliver(NapiSet to) const;
   ListenGroups& listen_groups() { return listen_groups_; }
 

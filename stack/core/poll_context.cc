@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <utility>
 
 namespace pollux {
 namespace {
@@ -27,14 +28,19 @@ bool copy_answers(std::span<const pollfd> from, std::span<pollfd> to) {
 
 }  // namespace
 
-// The instances this thread may sleep on, for the length of one sleep. It keeps the claims; see
-// end_sleeps().
+// The instances this thread may sleep on, for the length of one sleep. It keeps the claims (see
+// end_sleeps()), but not those of an earlier sleep on what the wait is no longer for: nobody would
+// poll there.
 class StackPollContext::Claims {
  public:
   Claims(const std::vector<Napi*>& napis, NapiSet wanted, Sleeper& sleeper, Napi::Claim kind)
       : napis_(napis), sleeper_(sleeper), kind_(kind) {
     for (std::size_t i = 0; i < napis_.size(); ++i) {
-      if ((wanted >> i & 1) != 0 && napis_[i]->claim(sleeper_, kind)) held_ |= NapiSet{1} << i;
+      if ((wanted >> i & 1) == 0) {
+        napis_[i]->release(sleeper_);
+      } else if (napis_[i]->claim(sleeper_, kind)) {
+        held_ |= NapiSet{1} << i;
+      }
     }
   }
   Claims(const Claims&) = delete;
@@ -102,7 +108,9 @@ class StackPollContext::Claims {
   NapiSet held_ = 0;
 };
 
+// The first poll of a wait, not those of its spin, takes along what the thread has left elsewhere.
 Instant StackPollContext::poll(NapiSet napis, unsigned budget) {
+  if (budget == kFirstPollBudget) napis |= std::exchange(Stack::left_by_this_thread(), 0);
   if (napis == 0) return clock_.now();
   Instant now;
   for (std::size_t i = 0; i < napis_.size(); ++i) {

@@ -14,6 +14,7 @@ constexpr std::uint32_t kPingSockets = 64;
 constexpr std::size_t kLoopbackPackets = 1024;
 constexpr std::size_t kDatagramsOut = 512;
 constexpr std::uint16_t kLoopbackMtu = 65535;
+constexpr std::size_t kLetters = 1024;  // several bursts from every other queue
 constexpr unsigned kMaxDeferredWrites = 16;
 constexpr Duration kMaxDeferral = Duration::us(10);
 constexpr Duration kNoLimit = Duration::ns(INT64_MAX);
@@ -33,6 +34,7 @@ Stack::Stack(const Config& config, const Parts& parts, std::uint64_t seed,
     : entry_(config.threads),
       index_(parts.index),
       peers_(parts.peers),
+      inbox_(parts.peers ? kLetters : 1),
       clock_(parts.clock),
       rng_(seed),
       pool_(parts.pool),
@@ -119,6 +121,8 @@ bool Stack::poll(unsigned budget, Instant now) {
     for (std::size_t i = 0; i < n; ++i) receive(*in, std::move(burst_[i]), now);
     received += n;
   }
+  // Whose poster has not come round to delivering them yet.
+  if (!inbox_.is_empty() && open_letters(now)) ++received;
   events_returned_.store(0, std::memory_order_relaxed);
   ++counters_.polls;
   if (!layers_timeout_) layers_timeout_ = layers_timeout();
@@ -178,9 +182,17 @@ bool Stack::may_defer(Instant now) {
   if (waiting != waiting_before_ && ++writes_deferred_ == 1) deferred_since_ = now;
   waiting_before_ = waiting;
   const bool is_patient = now - deferred_since_ < kMaxDeferral;
-  if (is_patient && writes_deferred_ < std::min(events, kMaxDeferredWrites)) return true;
+  if (is_patient && writes_deferred_ < std::min(events, kMaxDeferredWrites)) {
+    left_by_this_thread() |= own_bit();
+    return true;
+  }
   events_returned_.store(events - std::min(events, writes_deferred_), std::memory_order_relaxed);
   return false;
+}
+
+NapiSet& Stack::left_by_this_thread() {
+  static thread_local NapiSet left = 0;
+  return left;
 }
 
 bool Stack::has_output() const {

@@ -71,6 +71,9 @@ class Stack final : public WorldGate {
     deferring_thread_.store(Entry::this_thread(), std::memory_order_relaxed);
     events_returned_.store(events, std::memory_order_relaxed);
   }
+  // Where the calling thread has left writes for its next wait, a bit for each Stack: that wait may
+  // be for files of others.
+  static NapiSet& left_by_this_thread();
 
   // --- sleeping. One sleeper at a time has the receive interrupts; a later arm() takes them over,
   // and what who had them before does then changes nothing: it has been woken before, perhaps while
@@ -141,6 +144,7 @@ class Stack final : public WorldGate {
   bool pass_on(const icmp::Error& error, NapiSet visited);
   void pass_on_datagram(Letter&& letter);
   void share(InterfaceId interface, const ArpMessage& message);
+  bool open_letters(Instant now);  // true: there were some
   void open(Letter&& letter, Instant now);
 
   // shared_listeners.cc

@@ -21,6 +21,8 @@ template <typename... Acts>
 struct Overloaded : Acts... {
   using Acts::operator()...;
 };
+template <typename... Acts>
+Overloaded(Acts...) -> Overloaded<Acts...>;
 
 }  // namespace
 
@@ -83,11 +85,17 @@ NapiSet Stack::collect() {
   const Entered entered(entry_);
   const LcoreScope lcore(index_);
   const Instant now = read_clock();
-  Letter letter;
-  while (inbox_.pop(letter)) open(std::move(letter), now);
-  flush(now);
-  note_changes();
+  if (open_letters(now)) {
+    flush(now);
+    note_changes();
+  }
   return take_posted();
+}
+
+bool Stack::open_letters(Instant now) {
+  bool found = false;
+  for (Letter letter; inbox_.pop(letter); found = true) open(std::move(letter), now);
+  return found;
 }
 
 void Stack::deliver(NapiSet posted) {

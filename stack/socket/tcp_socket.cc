@@ -156,6 +156,7 @@ void TcpSocket::become_idle(Errno error, Instant now) {
   } else if (Listener* l = listener()) {
     l->user = nullptr;
     if (l->group) world_->gate.unshare(*l);
+    set_napis(world_->napis);
     world_->tcp.close(*l, now);
   }
   role_ = Idle{state};
@@ -210,6 +211,7 @@ Result<void> TcpSocket::listen(int backlog, Instant) {
   // Those of a SO_REUSEPORT group are one for each thread, and so for each queue, by intention.
   if (world_->gate.peers() == 0 || options_.has(SocketFlag::reuse_port)) return {};
   add_napis(world_->gate.peers());
+  wait_queue().wake_up_all(kLookAgain);
   world_->gate.share(*this, *l);
   return {};
 }

@@ -31,7 +31,7 @@ bool Ports::conflicts(const PortUse& wanted) const {
   for (const PortUse* other = ports_[wanted.port]; other; other = other->next) {
     if (other == &wanted || !do_addresses_overlap(wanted, *other)) continue;
     const bool both_reuse = wanted.sharing.reuse_address && other->sharing.reuse_address;
-    if (both_reuse && !other->is_listening) continue;
+    if (both_reuse && other->listeners == 0) continue;
     if (wanted.sharing.reuse_port && other->sharing.reuse_port) continue;
     return true;
   }
@@ -94,13 +94,14 @@ Result<PortUse*> Ports::bind_any(PortUse wanted, WorldSet world) {
 Result<void> Ports::listen(PortUse& use) {
   const std::lock_guard lock(mutex_);
   if (conflicts(use)) return Errno::address_in_use;
-  use.is_listening = true;
+  ++use.listeners;
   return {};
 }
 
 void Ports::stop_listening(PortUse& use) {
   const std::lock_guard lock(mutex_);
-  use.is_listening = false;
+  CHECK(use.listeners > 0);
+  --use.listeners;
 }
 
 void Ports::set_sharing(PortUse& use, const PortSharing& sharing) {
