@@ -27,6 +27,8 @@ struct ListenGroup : std::enable_shared_from_this<ListenGroup> {
   const unsigned owner;  // the Stack whose socket it is
   // A bit for each other Stack whose part has connections to accept.
   std::atomic<std::uint64_t> acceptable{0};
+  std::atomic<std::uint32_t> waiting{0};  // how many those are
+  unsigned turn = 0;  // whose connections are accepted next; touched inside the owner
 };
 
 // What a part is made of, and made anew by.
@@ -50,6 +52,7 @@ struct Inheritance {
 // An accept of what other Stacks' parts have; taken inside the owner, used inside the others.
 struct AcceptTicket {
   std::shared_ptr<ListenGroup> group;
+  unsigned first;  // the Stack to look at first
   Inheritance inheritance;
 };
 
