@@ -28,10 +28,10 @@ struct Letter {
     ArpMessage message;
   };
   struct ClosePart {
-    std::shared_ptr<ListenGroup> group;
+    ListenGroupRef group;
   };
   struct Acceptable {
-    std::shared_ptr<ListenGroup> group;
+    ListenGroupRef group;
   };
   NapiSet visited = 0;  // the Stacks that have had it
   std::variant<std::monostate, tcp::Arrival, udp::Datagram, EchoReply, icmp::Error, Neighbour,

@@ -20,7 +20,7 @@ NapiSet Stack::peers() const { return peers_ ? peers_->all() : 0; }
 // Inside the owner: opens the parts, or tells them what has changed.
 void Stack::share(TcpSocket& socket, tcp::Listener& listener) {
   if (!listener.group) {
-    auto group = std::make_shared<ListenGroup>(socket, index_);
+    auto group = ListenGroupRef(new ListenGroup(socket, index_));
     listener.group = group.get();
     parts_.push_back({std::move(group), &listener});
   }
@@ -28,15 +28,15 @@ void Stack::share(TcpSocket& socket, tcp::Listener& listener) {
     if (i == index_) continue;
     // It stays the port's holder until the part is closed.
     tcp_.ports().hold(*listener.port());
-    post(i, {own_bit(),
-             ListenPart{group_of(listener).shared_from_this(), listener.local(), listener.port(),
-                        listener.options(), listener.backlog(), listener.defer_accept()}});
+    post(i,
+         {own_bit(), ListenPart{&group_of(listener), listener.local(), listener.port(),
+                                listener.options(), listener.backlog(), listener.defer_accept()}});
   }
 }
 
 // Inside the owner, which closes its own part itself.
 void Stack::unshare(tcp::Listener& listener) {
-  const std::shared_ptr<ListenGroup> group = group_of(listener).shared_from_this();
+  const ListenGroupRef group = &group_of(listener);
   listener.group = nullptr;
   group->socket = nullptr;
   std::erase_if(parts_, [&](const Part& part) { return part.group == group; });

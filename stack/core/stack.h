@@ -147,7 +147,7 @@ class Stack final : public WorldGate {
 
   // shared_listeners.cc
   struct Part {
-    std::shared_ptr<ListenGroup> group;
+    ListenGroupRef group;
     tcp::Listener* listener;
     std::uint32_t told = 0;  // how many connections to accept the group knows of
   };

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <cstdint>
-#include <memory>
 
 #include "stack/base/instant.h"
 #include "stack/base/ip_address.h"
@@ -21,7 +21,7 @@ struct PortUse;
 // With several queues a listener has a part in each Stack: RSS decides where a connection lives,
 // and all are accepted at one socket. Held by the Stacks that have a part, the owner's among them.
 // Linux: one listening socket whose children's packets are processed on any processor.
-struct ListenGroup : std::enable_shared_from_this<ListenGroup> {
+struct ListenGroup {
   ListenGroup(TcpSocket& s, unsigned i) : socket(&s), owner(i) {}
   TcpSocket* socket;     // touched inside the owner only; null: it does not listen any more
   const unsigned owner;  // the Stack whose socket it is
@@ -29,11 +29,17 @@ struct ListenGroup : std::enable_shared_from_this<ListenGroup> {
   std::atomic<std::uint64_t> acceptable{0};
   std::atomic<std::uint32_t> waiting{0};  // how many those are
   unsigned turn = 0;  // whose connections are accepted next; touched inside the owner
+  std::atomic<std::uint32_t> references{0};  // ListenGroupRef's
 };
+inline void intrusive_ptr_add_ref(ListenGroup* group) { group->references.fetch_add(1); }
+inline void intrusive_ptr_release(ListenGroup* group) {
+  if (group->references.fetch_sub(1) == 1) delete group;
+}
+using ListenGroupRef = boost::intrusive_ptr<ListenGroup>;
 
 // What a part is made of, and made anew by.
 struct ListenPart {
-  std::shared_ptr<ListenGroup> group;
+  ListenGroupRef group;
   Endpoint local;
   tcp::PortUse* port = nullptr;
   tcp::UserOptions options;
@@ -51,7 +57,7 @@ struct Inheritance {
 
 // An accept of what other Stacks' parts have; taken inside the owner, used inside the others.
 struct AcceptTicket {
-  std::shared_ptr<ListenGroup> group;
+  ListenGroupRef group;
   unsigned first;  // the Stack to look at first
   Inheritance inheritance;
 };

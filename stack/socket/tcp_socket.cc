@@ -237,7 +237,7 @@ bool TcpSocket::is_others_turn() {
 std::optional<AcceptTicket> TcpSocket::ticket() {
   ListenGroup* const all = group();
   if (!all || all->acceptable.load() == 0) return std::nullopt;
-  return AcceptTicket{all->shared_from_this(), all->turn / 2, inheritance()};
+  return AcceptTicket{all, all->turn / 2, inheritance()};
 }
 
 Result<Socket*> TcpSocket::accept_from(World& world, Listener& l, const Inheritance& inheritance,
