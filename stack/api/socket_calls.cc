@@ -2,7 +2,6 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <bit>
 #include <cstring>
 #include <optional>
 
@@ -67,13 +66,15 @@ Result<Accepting> try_accept(Socket& socket, Instant now) {
   return Accepting{accepted, accepted->accepted_from(), socket.socket_type().family};
 }
 
-// Of what parts of the listener in other Stacks have, with nothing entered.
+// Of what parts of the listener in other Stacks have, each Stack in turn, with nothing entered.
 Result<Accepting> accept_elsewhere(const HeldSocket& held) {
   const std::optional<AcceptTicket> ticket =
       held.turn([](Socket& socket, Instant) { return socket.ticket(); });
   if (!ticket) return Errno::again;
-  for (NapiSet left = ticket->group->acceptable.load(); left != 0; left &= left - 1) {
-    Stack& stack = host()->stacks()[static_cast<std::size_t>(std::countr_zero(left))];
+  const Peers& stacks = host()->stacks();
+  for (std::size_t i = 0; i < stacks.count(); ++i) {
+    Stack& stack = stacks[(ticket->first + i) % stacks.count()];
+    if ((ticket->group->acceptable.load() >> stack.index() & 1) == 0) continue;
     Inside inside(stack);
     const Result<Socket*> accepted = stack.accept_from_part(*ticket, inside.now());
     if (!accepted && accepted.error() == Errno::again) continue;
@@ -84,9 +85,9 @@ Result<Accepting> accept_elsewhere(const HeldSocket& held) {
 }
 
 Result<Accepting> accept_anywhere(const HeldSocket& held) {
-  const Result<Accepting> accepted = held.turn(try_accept);
+  const Result<Accepting> accepted = accept_elsewhere(held);
   if (accepted.ok() || accepted.error() != Errno::again) return accepted;
-  return accept_elsewhere(held);
+  return held.turn(try_accept);
 }
 
 Result<Accepting> accept_blocking(int fd) {
@@ -99,7 +100,8 @@ Result<Accepting> accept_blocking(int fd) {
   Result<Accepting> accepted = in_socket(fd, [&](Socket& socket, Instant now) -> Result<Accepting> {
     may_block = !is_non_blocking(socket);
     limit = socket.receive_timeout();
-    Result<Accepting> first = try_accept(socket, now);
+    Result<Accepting> first = Errno::again;
+    if (!socket.is_others_turn()) first = try_accept(socket, now);
     if (is_empty(first) && !held.hold(socket)) return Errno::bad_descriptor;
     return first;
   });

@@ -1,5 +1,6 @@
 // shared_listeners.cc - the parts of listening sockets that are heard in every Stack.
 #include <algorithm>
+#include <utility>
 
 #include "stack/core/peers.h"
 #include "stack/core/stack.h"
@@ -28,18 +29,18 @@ void Stack::share(TcpSocket& socket, tcp::Listener& listener) {
     if (i == index_) continue;
     // It stays the port's holder until the part is closed.
     tcp_.ports().hold(*listener.port());
-    post(i, {own_bit(),
-             ListenPart{ListenGroupRef(&group_of(listener)), listener.local(), listener.port(),
-                        listener.options(), listener.backlog(), listener.defer_accept()}});
+    post(i,
+         {own_bit(), ListenPart{&group_of(listener), listener.local(), listener.port(),
+                                listener.options(), listener.backlog(), listener.defer_accept()}});
   }
 }
 
 // Inside the owner, which closes its own part itself.
 void Stack::unshare(tcp::Listener& listener) {
-  const ListenGroupRef group(&group_of(listener));
+  const ListenGroupRef group = &group_of(listener);
   listener.group = nullptr;
   group->socket = nullptr;
-  std::erase_if(parts_, [&](const Part& part) { return part.group.get() == group.get(); });
+  std::erase_if(parts_, [&](const Part& part) { return part.group == group; });
   for (unsigned i = 0; i < peers_->count(); ++i) {
     if (i != index_) post(i, {own_bit(), Letter::ClosePart{group}});
   }
@@ -48,7 +49,8 @@ void Stack::unshare(tcp::Listener& listener) {
 // A failure (too many listeners here) leaves the connections to the owner: they are passed on.
 void Stack::open_part(ListenPart&& made) {
   tcp::Ports& ports = tcp_.ports();
-  if (tcp::Listener* known = find_part(*made.group)) {
+  if (Part* part = find_part(*made.group)) {
+    tcp::Listener* const known = part->listener;
     ports.release(*made.port);
     known->options() = made.options;
     known->set_defer_accept(made.defer_accept);
@@ -63,32 +65,44 @@ void Stack::open_part(ListenPart&& made) {
 }
 
 void Stack::close_part(const ListenGroup& group, Instant now) {
-  tcp::Listener* const listener = find_part(group);
-  if (!listener) return;
-  tcp::PortUse* const port = listener->port();
-  tcp_.close(*listener, now);
+  Part* const part = find_part(group);
+  if (!part) return;
+  tcp::PortUse* const port = part->listener->port();
+  tcp_.close(*part->listener, now);
   tcp_.ports().release(*port);
-  std::erase_if(parts_, [&](const Part& part) { return part.group.get() == &group; });
+  std::erase_if(parts_, [&](const Part& p) { return p.group.get() == &group; });
 }
 
-tcp::Listener* Stack::find_part(const ListenGroup& group) const {
-  for (const Part& part : parts_) {
-    if (part.group.get() == &group) return part.listener;
+Stack::Part* Stack::find_part(const ListenGroup& group) {
+  for (Part& part : parts_) {
+    if (part.group.get() == &group) return &part;
   }
   return nullptr;
 }
 
-void Stack::tell_acceptable(tcp::Listener& part) {
-  ListenGroup& group = group_of(part);
-  group.acceptable.fetch_or(own_bit());
-  post(group.owner, {own_bit(), Letter::Acceptable{ListenGroupRef(&group)}});
+// Whenever a connection has come to a part, or has left it.
+void Stack::tell_waiting(Part& part) {
+  const std::uint32_t waiting = part.listener->waiting();
+  part.group->waiting.fetch_add(waiting - std::exchange(part.told, waiting));
+  if (waiting != 0) {
+    part.group->acceptable.fetch_or(own_bit());
+  } else {
+    part.group->acceptable.fetch_and(~own_bit());
+  }
+}
+
+void Stack::tell_acceptable(const tcp::Listener& listener) {
+  Part& part = *find_part(group_of(listener));
+  tell_waiting(part);
+  post(part.group->owner, {own_bit(), Letter::Acceptable{part.group}});
 }
 
 Result<Socket*> Stack::accept_from_part(const AcceptTicket& ticket, Instant now) {
-  tcp::Listener* const part = find_part(*ticket.group);
+  Part* const part = find_part(*ticket.group);
   if (!part) return Errno::again;
-  Result<Socket*> accepted = TcpSocket::accept_from(world_, *part, ticket.inheritance, now);
-  if (!part->is_acceptable()) ticket.group->acceptable.fetch_and(~own_bit());
+  Result<Socket*> accepted =
+      TcpSocket::accept_from(world_, *part->listener, ticket.inheritance, now);
+  tell_waiting(*part);
   return accepted;
 }
 

@@ -151,11 +151,13 @@ class Stack final : public WorldGate {
   struct Part {
     ListenGroupRef group;
     tcp::Listener* listener;
+    std::uint32_t told = 0;  // how many connections to accept the group knows of
   };
   void open_part(ListenPart&& made);
   void close_part(const ListenGroup& group, Instant now);
-  tcp::Listener* find_part(const ListenGroup& group) const;
-  void tell_acceptable(tcp::Listener& part);
+  Part* find_part(const ListenGroup& group);
+  void tell_waiting(Part& part);
+  void tell_acceptable(const tcp::Listener& listener);
 
   // egress.cc, top down
   void flush(Instant now);

@@ -3,19 +3,13 @@
 
 namespace pollux {
 
-ListenGroupRef::~ListenGroupRef() {
-  if (!group_ || group_->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  group_->pool.destroy(*group_);
+void intrusive_ptr_release(ListenGroup* group) {
+  if (group->references.fetch_sub(1) == 1) group->pool.destroy(*group);
 }
 
 ListenGroupRef ListenGroups::create(TcpSocket& socket, unsigned owner) {
   const std::lock_guard lock(mutex_);
-  return ListenGroupRef(groups_.create(*this, socket, owner));
-}
-
-std::uint32_t ListenGroups::used() {
-  const std::lock_guard lock(mutex_);
-  return groups_.used();
+  return groups_.create(*this, socket, owner);
 }
 
 void ListenGroups::destroy(ListenGroup& group) {

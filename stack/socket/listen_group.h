@@ -2,9 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <cstdint>
 #include <mutex>
-#include <utility>
 
 #include "stack/base/instant.h"
 #include "stack/base/ip_address.h"
@@ -33,45 +33,23 @@ struct ListenGroup {
   const unsigned owner;  // the Stack whose socket it is
   // A bit for each other Stack whose part has connections to accept.
   std::atomic<std::uint64_t> acceptable{0};
-  std::atomic<std::uint32_t> references{0};
+  std::atomic<std::uint32_t> waiting{0};  // how many those are
+  unsigned turn = 0;  // whose connections are accepted next; touched inside the owner
+  std::atomic<std::uint32_t> references{0};  // ListenGroupRef's
 };
-
-// One reference.
-class ListenGroupRef {
- public:
-  ListenGroupRef() = default;
-  explicit ListenGroupRef(ListenGroup* group) : group_(group) {
-    if (group_) group_->references.fetch_add(1, std::memory_order_relaxed);
-  }
-  ListenGroupRef(const ListenGroupRef& other) : ListenGroupRef(other.group_) {}
-  ListenGroupRef(ListenGroupRef&& other) noexcept : group_(std::exchange(other.group_, nullptr)) {}
-  ListenGroupRef& operator=(ListenGroupRef other) noexcept {
-    std::swap(group_, other.group_);
-    return *this;
-  }
-  ~ListenGroupRef();
-
-  explicit operator bool() const { return group_ != nullptr; }
-  ListenGroup& operator*() const { return *group_; }
-  ListenGroup* operator->() const { return group_; }
-  ListenGroup* get() const { return group_; }
-
- private:
-  ListenGroup* group_ = nullptr;
-};
+inline void intrusive_ptr_add_ref(ListenGroup* group) { group->references.fetch_add(1); }
+void intrusive_ptr_release(ListenGroup* group);
+using ListenGroupRef = boost::intrusive_ptr<ListenGroup>;
 
 // The process's; any thread. Its lock is a leaf.
 class ListenGroups {
  public:
   explicit ListenGroups(std::uint32_t capacity) : groups_(capacity) {}
-  // Empty: there are too many.
+  // Null: there are too many.
   ListenGroupRef create(TcpSocket& socket, unsigned owner);
-  std::uint32_t used();
+  void destroy(ListenGroup& group);  // by its last reference
 
  private:
-  friend ListenGroupRef;
-  void destroy(ListenGroup& group);
-
   std::mutex mutex_;
   SlabPool<ListenGroup> groups_;
 };
@@ -97,6 +75,7 @@ struct Inheritance {
 // An accept of what other Stacks' parts have; taken inside the owner, used inside the others.
 struct AcceptTicket {
   ListenGroupRef group;
+  unsigned first;  // the Stack to look at first
   Inheritance inheritance;
 };
 

@@ -46,9 +46,9 @@ Result<Socket*> create_socket(World& world, const SocketType& type) {
   }
 }
 
-// What is connected has heard of its peer.
 std::optional<AcceptTicket> Socket::ticket() { return std::nullopt; }
 
+// What is connected has heard of its peer.
 bool Socket::has_napi_id() const {
   const Result<Endpoint> remote = peer();
   return remote.ok() && !world_->routes.is_local(remote->address);

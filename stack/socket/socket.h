@@ -108,7 +108,9 @@ class Socket : public File {
   virtual Result<void> disconnect(Instant now) = 0;  // connect(AF_UNSPEC)
   virtual Result<void> listen(int backlog, Instant now) = 0;
   virtual Result<Socket*> accept(Instant now) = 0;  // a new Socket with one reference
-  // EAGAIN was the answer, but parts of the listener in other Stacks may have connections.
+  // Parts of the listener in other Stacks may have connections. Each time it says so it is others'
+  // turn no longer.
+  virtual bool is_others_turn() { return false; }
   virtual std::optional<AcceptTicket> ticket();
   virtual Result<std::size_t> send(const SendMessage& message, Instant now) = 0;
   virtual Result<std::size_t> receive(ReceiveMessage& message, Instant now) = 0;

@@ -242,7 +242,7 @@ Result<socklen_t> get_info(Socket& s, Option::Room room, Instant now) {
     info = c->info(now);
   } else if (const tcp::Listener* l = socket.listener()) {
     info.state = State::LISTEN;
-    info.unacked = l->waiting();
+    info.unacked = socket.waiting();
     info.sacked = l->backlog();
   }
   return copy_object(to_linux(info), room);

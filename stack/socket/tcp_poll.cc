@@ -20,8 +20,7 @@ constexpr PollEvents kReceiveShut = kReadable | kRdHup;
 PollEvents TcpSocket::poll() {
   if (lingers_) return is_sending() ? PollEvents() : kHup;
   if (const tcp::Listener* l = listener()) {
-    const auto* group = static_cast<const ListenGroup*>(l->group);
-    const bool is_acceptable = l->is_acceptable() || (group && group->acceptable.load() != 0);
+    const bool is_acceptable = l->is_acceptable() || (group() && group()->acceptable.load() != 0);
     const PollEvents ready = is_acceptable ? kReadable : PollEvents();  // 16.2, 16.3
     return error_ == Errno::network_down ? ready | kErr | kHup : ready;
   }

@@ -228,11 +228,16 @@ Result<Socket*> TcpSocket::accept(Instant now) {
   return accept_from(*world_, *l, inheritance(), now);
 }
 
+// Linux's accept queue is one, first in first out: nobody in it waits for ever.
+bool TcpSocket::is_others_turn() {
+  ListenGroup* const all = group();
+  return all && all->acceptable.load() != 0 && ++all->turn % 2 != 0;
+}
+
 std::optional<AcceptTicket> TcpSocket::ticket() {
-  const Listener* l = listener();
-  auto* group = l ? static_cast<ListenGroup*>(l->group) : nullptr;
-  if (!group || group->acceptable.load() == 0) return std::nullopt;
-  return AcceptTicket{ListenGroupRef(group), inheritance()};
+  ListenGroup* const all = group();
+  if (!all || all->acceptable.load() == 0) return std::nullopt;
+  return AcceptTicket{all, all->turn / 2, inheritance()};
 }
 
 Result<Socket*> TcpSocket::accept_from(World& world, Listener& l, const Inheritance& inheritance,

@@ -43,6 +43,7 @@ class TcpSocket final : public Socket {
   Result<void> disconnect(Instant now) override;
   Result<void> listen(int backlog, Instant now) override;
   Result<Socket*> accept(Instant now) override;
+  bool is_others_turn() override;
   std::optional<AcceptTicket> ticket() override;
   // Inside `world`, whose listener is a part of the ticket's.
   static Result<Socket*> accept_from(World& world, tcp::Listener& listener,
@@ -79,6 +80,7 @@ class TcpSocket final : public Socket {
   void send_limit_changed(Instant now);
   tcp::Connection* connection() const;  // null unless connecting or connected
   tcp::Listener* listener() const;
+  std::uint32_t waiting() const;  // to be accepted
   const tcp::TcpConfig& config() const;
 
  private:
@@ -101,6 +103,7 @@ class TcpSocket final : public Socket {
   bool is_send_shut(const tcp::Connection& c) const;
   tcp::PortSharing sharing() const;
   Inheritance inheritance() const;
+  ListenGroup* group() const;  // null: it does not listen, or in one Stack
   Result<void> bind_port(const Endpoint& local);
   Result<void> start_connect(const Endpoint& remote, Instant now);
   Result<void> finish_connect(Instant now);

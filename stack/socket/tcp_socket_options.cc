@@ -19,6 +19,16 @@ void TcpSocket::options_changed(Instant now) {
   after_call(*c, now);
 }
 
+ListenGroup* TcpSocket::group() const {
+  const tcp::Listener* l = listener();
+  return l ? static_cast<ListenGroup*>(l->group) : nullptr;
+}
+
+std::uint32_t TcpSocket::waiting() const {
+  const tcp::Listener* l = listener();
+  return (l ? l->waiting() : 0) + (group() ? group()->waiting.load() : 0);
+}
+
 void TcpSocket::option_was_set() {
   tcp::Listener* l = listener();
   if (l && l->group) world_->gate.share(*this, *l);

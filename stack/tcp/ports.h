@@ -38,8 +38,8 @@ struct PortUse {
   std::uint16_t port = 0;
   PortSharing sharing;
   std::uint32_t listeners = 0;  // several with several queues: the parts of one listening socket
-  bool is_automatic = false;  // chosen by connect: may be shared by other connects
-  bool is_private = false;    // made by bind: one socket's, not joined by others alike
+  bool is_automatic = false;    // chosen by connect: may be shared by other connects
+  bool is_private = false;      // made by bind: one socket's, not joined by others alike
   std::uint32_t uses = 1;
 };
 
@@ -58,7 +58,7 @@ class Ports {
   Result<PortUse*> bind(const Endpoint& local, const PortSharing& sharing, WorldSet world = 1);
   // listen(2): EADDRINUSE if one that listens already excludes it.
   Result<void> listen(PortUse& use);
-  void stop_listening(PortUse& use);  // once for each listen()
+  void stop_listening(PortUse& use);                           // once for each listen()
   void set_sharing(PortUse& use, const PortSharing& sharing);  // setsockopt after bind
   // A connect from a socket bound to the wildcard address fixes the address.
   void set_address(PortUse& use, const IpAddress& address);
