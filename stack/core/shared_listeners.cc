@@ -1,5 +1,6 @@
 // shared_listeners.cc - the parts of listening sockets that are heard in every Stack.
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "stack/core/peers.h"
@@ -20,7 +21,7 @@ NapiSet Stack::peers() const { return peers_ ? peers_->all() : 0; }
 // Inside the owner: opens the parts, or tells them what has changed.
 void Stack::share(TcpSocket& socket, tcp::Listener& listener) {
   if (!listener.group) {
-    auto group = ListenGroupRef(new ListenGroup(socket, index_));
+    auto group = ListenGroupRef(std::make_unique<ListenGroup>(socket, index_).release());
     listener.group = group.get();
     parts_.push_back({std::move(group), &listener});
   }

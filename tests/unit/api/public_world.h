@@ -16,17 +16,15 @@
 
 #include "pollux/pollux.h"
 
-#ifndef STACK_QUEUES
-#define STACK_QUEUES "stack.queues=1"
-#endif
-
 namespace pollux::testing_support {
+
+extern const char* const kQueuesSetting;  // of the program: stack.queues=...
 
 class StartedStack final : public testing::Environment {
  public:
   void SetUp() override {
     const char* const settings[] = {"stack.hugepages=false", "stack.descriptors=64",
-                                    "stack.packets=8191", STACK_QUEUES, nullptr};
+                                    "stack.packets=8191", kQueuesSetting, nullptr};
     ASSERT_EQ(plx_init("", settings), 0) << plx_error();
   }
   void TearDown() override { plx_exit(); }

@@ -1,5 +1,5 @@
-// queues_test.cc - several stacks in one process, without a device: threads whose sockets are
-// different stacks', listeners heard in all of them, sets that watch several.
+// socket_calls_queues_test.cc - several stacks in one process, without a device: threads whose
+// sockets are different stacks', listeners heard in all of them, sets that watch several.
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -10,6 +10,9 @@
 #include "tests/unit/api/public_world.h"
 
 namespace pollux {
+namespace testing_support {
+const char* const kQueuesSetting = "stack.queues=4";
+}
 namespace {
 
 using testing_support::as_sockaddr;
