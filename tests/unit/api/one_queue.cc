@@ -3,4 +3,5 @@
 
 namespace pollux::testing_support {
 const char* const kQueuesSetting = "stack.queues=1";
+const char* const kPacketsSetting = "stack.packets=2047";
 }

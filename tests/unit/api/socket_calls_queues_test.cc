@@ -12,6 +12,7 @@
 namespace pollux {
 namespace testing_support {
 const char* const kQueuesSetting = "stack.queues=4";
+const char* const kPacketsSetting = "stack.packets=8191";
 }
 namespace {
 
