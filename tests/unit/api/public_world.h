@@ -18,11 +18,15 @@
 
 namespace pollux::testing_support {
 
+// Of the program; 2,047 packets for each queue, which tests fill.
+extern const char* const kQueuesSetting;
+extern const char* const kPacketsSetting;
+
 class StartedStack final : public testing::Environment {
  public:
   void SetUp() override {
     const char* const settings[] = {"stack.hugepages=false", "stack.descriptors=64",
-                                    "stack.packets=2047", nullptr};
+                                    kPacketsSetting, kQueuesSetting, nullptr};
     ASSERT_EQ(plx_init("", settings), 0) << plx_error();
   }
   void TearDown() override { plx_exit(); }

@@ -1,6 +1,5 @@
-// softirq_several_napis_test.cc - one context for several stacks: what each wait and the softirq
-// thread do
-// where others have claims.
+// poll_context_napis_test.cc - one context for several stacks: what each wait and the softirq
+// thread do where others have claims.
 #include <netinet/in.h>
 #include <unistd.h>
 
