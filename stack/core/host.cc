@@ -159,7 +159,7 @@ Host::Host(const Config& config, std::vector<DeviceClaim> claims, std::vector<Pa
     peers_.add(*stack);
     auto napi = std::make_unique<Napi>(*stack, clock_, config_.irqs);
     context_.add(*napi);
-    worlds_.push_back({std::move(stack), std::move(napi)});
+    worlds_.push_back({std::move(stack), std::move(napi), {}});
   }
 }
 
@@ -195,6 +195,8 @@ void Host::leave() {
   for (const World& world : worlds_) {
     const Inside inside(*world.stack);
     world.stack->reset_all(inside.now());
+    // Who is ended by a signal writes nothing after this.
+    for (PcapTap* capture : world.captures) capture->flush();
   }
 }
 
@@ -251,6 +253,7 @@ NetDevice* Host::wrap(Device& device, unsigned queue, const PortConfig& config,
                                .clock_offset = TscClock::time_of_day_offset()};
   auto tap = PcapTap::open(*outermost, clock_, options, error);
   if (error) return nullptr;
+  worlds_[queue].captures.push_back(tap.get());
   device.wrappers.push_back(std::move(tap));
   return device.wrappers.back().get();
 }

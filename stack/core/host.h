@@ -9,6 +9,7 @@
 #include "drivers/dpdk/port.h"
 #include "drivers/dpdk/tsc_clock.h"
 #include "drivers/packet_pool.h"
+#include "drivers/pcap_tap.h"
 #include "epoll/fd_table.h"
 #include "stack/core/config.h"
 #include "stack/core/peers.h"
@@ -56,6 +57,7 @@ class Host {
   struct World {
     std::unique_ptr<Stack> stack;
     std::unique_ptr<Napi> napi;
+    std::vector<PcapTap*> captures;  // of its queues
   };
 
   Host(const Config& config, std::vector<DeviceClaim> claims, std::vector<PacketPool> pools);

@@ -259,6 +259,17 @@ TEST_F(KernelQueues, tap_spreads_and_wakes_the_queue_that_has_the_packet) {
   expect_spread_over_all(*port, KernelSocket());
 }
 
+// net_tap's receive ring takes its packets when it is made.
+TEST_F(KernelQueues, rings_leave_most_of_a_small_pool) {
+  Result<PacketPool> pool = PacketPool::create("small", 1023, 2048);
+  ASSERT_TRUE(pool.ok());
+  DriverError error;
+  const auto port = Port::open({.name = "lan", .device = "net_tap0"}, *pool, error);
+  ASSERT_TRUE(port) << error.message;
+  EXPECT_LT(pool->available(), pool->capacity());
+  EXPECT_GE(pool->available(), pool->capacity() - pool->capacity() / 4);
+}
+
 // The kernel remembers on which queue a flow was sent.
 TEST_F(KernelQueues, on_a_tap_the_answer_comes_to_the_queue_that_asked) {
   const auto port = open_queues("net_tap0,iface=plxtest0", 4);

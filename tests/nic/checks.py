@@ -7,12 +7,13 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from network import STACK
+from network import PEER, STACK
 from session import CLIENT, INTEROP_PEER, CheckFailed
 from wire import Capture, Frames
 
 TEXT_OCTETS = 16 << 20
 SMALL_OCTETS = 1 << 20
+QUEUES = 4
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ VARIANTS = [
     BARE,
     Variant("`rx_interrupts = false`", {"port.rx_interrupts": False}),
 ]
+WITHOUT_LRO = Variant("`lro = false`", {"port.lro": False})  # where the card offers it
+SEVERAL = Variant(f"`queues = {QUEUES}`", {"stack.queues": QUEUES})  # where the card has them
+# Of each queue, as Pollux names them.
+CAPTURES = ["stack.pcap"] + [f"stack.pcap.{queue}" for queue in range(1, QUEUES)]
 SHORT = [PLAIN, BARE]  # with every run of all tests
 
 
@@ -58,18 +63,29 @@ def text_path(session):
 
 def offloads(session, variant):
     """With a capture between stack and card: wrong sums and long frames in it are work left to the
-    card, and have to be there or not."""
-    capture = os.path.join(session.folder, "stack.pcap")
+    card, and have to be there or not; so have long ones that arrive."""
+    captures = [os.path.join(session.folder, name) for name in CAPTURES]
     session.configure({**variant.settings, "port.capture": "/run/shared/stack.pcap"})
-    session.start_http()
-    session.in_peer("curl", "-sS", "-m", "55", "-o", os.devnull, f"http://{STACK}/small")
+    session.start_server("small")
+    url = f"http://{STACK}/"
+    session.in_peer("curl", "-sS", "-m", "55", "-o", os.devnull, url)
+    session.in_peer("curl", "-sS", "-m", "55", "-T", os.path.join(session.folder, "site/small"),
+                    url)
     session.stop()
-    frames = Frames(capture)
+    captures = [path for path in captures if os.path.exists(path)]
+    sent = [Frames(path) for path in captures]
     sums = session.model.has_checksums and variant.is_on("port.checksum_offload")
     cuts = session.model.has_tso and sums and variant.is_on("port.tso")
-    if (frames.wrong["tcp"] > 0) != sums or (frames.large > 0) != cuts:
+    if any(frames.wrong["tcp"] for frames in sent) != sums or any(
+            frames.large for frames in sent) != cuts:
         raise CheckFailed(f"{'no ' * (not sums)}checksums and {'no ' * (not cuts)}segmentation "
-                          f"were to be left to the card: {frames}")
+                          f"were to be left to the card: {'; '.join(map(str, sent))}")
+    merged = sum(Frames(path, PEER).large for path in captures)
+    merges = session.model.has_lro and sums and variant.is_on("port.lro")
+    for path in captures:
+        os.remove(path)
+    if (merged > 0) != merges:
+        raise CheckFailed(f"segments were {'not ' * (not merges)}to be merged: {merged} were")
 
 
 # On one start of server.py.

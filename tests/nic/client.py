@@ -2,10 +2,13 @@
 # client.py - the peer's part of the checks that need more than ping, curl and interop's peer.py.
 """usage: client.py forged ADDRESS INTERFACE   (datagrams with wrong sums: must not be answered)
        client.py hold ADDRESS COUNT           (connections; says "connected", ends with its input)
-       client.py rounds ADDRESS COUNT         (a datagram and its echo; prints how many came)"""
+       client.py rounds ADDRESS COUNT         (a datagram and its echo; prints how many came)
+       client.py echo ADDRESS PORT            (serves; says "listening", ends with its input)"""
 import socket
+import socketserver
 import struct
 import sys
+import threading
 import time
 
 ECHO = 7
@@ -66,19 +69,41 @@ def hold(address, count):
 
 
 def rounds(address, count):
-    """Each datagram finds the server asleep; none may be lost."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+    """Each datagram finds the server asleep; none may be lost. From many ports: on all queues."""
+    senders = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(32)]
+    for one in senders:
         one.connect((address, ECHO))
         one.settimeout(10)
-        came = 0
-        for number in range(count):
-            time.sleep(0.005)
-            one.send(b"%d" % number)
-            try:
-                came += one.recv(100) == b"%d" % number
-            except socket.timeout:
-                print(f"round {number}: no echo in 10 s")
-        print(f"{came} of {count}")
+    came = 0
+    for number in range(count):
+        one = senders[number % len(senders)]
+        time.sleep(0.005)
+        one.send(b"%d" % number)
+        try:
+            came += one.recv(100) == b"%d" % number
+        except socket.timeout:
+            print(f"round {number}: no echo in 10 s")
+    print(f"{came} of {count}")
+
+
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        while text := self.request.recv(65536):
+            self.request.sendall(text)
+
+
+class EchoServer(socketserver.ThreadingTCPServer):
+    request_queue_size = 512
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+def echo(address, port):
+    with EchoServer((address, port), Echo) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        print("listening", flush=True)
+        sys.stdin.read()
+        server.shutdown()
 
 
 def main():
@@ -89,6 +114,8 @@ def main():
         forged(address, third)
     elif what == "hold":
         hold(address, int(third))
+    elif what == "echo":
+        echo(address, int(third))
     else:
         rounds(address, int(third))
 

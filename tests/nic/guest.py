@@ -93,7 +93,7 @@ class Guest:
         if model.options:
             device += "," + model.options
         if queues > 1 and model.device == "virtio-net-pci":
-            device += f",mq=on,vectors={2 * queues + 2},rss=on"
+            device += f",mq=on,vectors={2 * queues + 2}"
         return [*words, "-device", device]
 
     def _shares(self):

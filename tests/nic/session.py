@@ -96,9 +96,9 @@ class Session:
         self.in_guest(START.format(command=command), 180)
         self.is_running = True
 
-    def start_server(self):
+    def start_server(self, name="text"):
         self.start(f"{self.build}/apps/pollux/pollux run -c /run/shared/nic.toml -- "
-                   f"{sys.executable} -I -S {SERVER} {STACK} /run/shared/site/text /run/put")
+                   f"{sys.executable} -I -S {SERVER} {STACK} /run/shared/site/{name} /run/put")
 
     def start_echo(self):
         self.start(f"{self.build}/apps/echo -c /run/shared/nic.toml --port 7")

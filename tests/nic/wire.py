@@ -18,7 +18,7 @@ class Capture:
         self.log = path + ".log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                network.in_peer("tshark", "-q", "-i", "wire", "-w", path, "-f",
+                network.in_peer("tshark", "-q", "-B", "64", "-i", "wire", "-w", path, "-f",
                                 f"src host {STACK}"),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         for _ in range(300):
@@ -35,12 +35,12 @@ class Capture:
 
 
 class Frames:
-    """Counts of what the stack sent in a capture: all, longer than a frame may be, wrong by sum."""
+    """Counts of what `source` sent in a capture: all, longer than a frame may be, wrong by sum."""
 
-    def __init__(self, path):
+    def __init__(self, path, source=STACK):
         fields = ["frame.len", "tcp.checksum", "_ws.malformed"]
         fields += [f"{protocol}.checksum.status" for protocol in CHECKSUMS]
-        command = ["tshark", "-r", path, "-Y", f"ip.src == {STACK}", "-T", "fields"]
+        command = ["tshark", "-r", path, "-Y", f"ip.src == {source}", "-T", "fields"]
         command += [word for field in fields for word in ("-e", field)]
         command += [word for protocol in CHECKSUMS[:3]
                     for word in ("-o", f"{protocol}.check_checksum:TRUE")]
