@@ -37,6 +37,9 @@ class DeviceWatch {
   void note_gone();
   // Readable once it is gone.
   int fd() const { return bell_; }
+  // A packet has come with an interrupt, to one of its queues.
+  void note_interrupts_work() { interrupts_work_.store(true, std::memory_order_relaxed); }
+  bool has_interrupts_that_work() const { return interrupts_work_.load(std::memory_order_relaxed); }
   // May cost a system call or some reads of the device's registers.
   bool is_up();
   // See port_counts(); none once it is gone.
@@ -53,6 +56,7 @@ class DeviceWatch {
   const std::string device_;
   int bell_;
   std::atomic<bool> is_gone_{false};
+  std::atomic<bool> interrupts_work_{false};
   std::atomic<unsigned> users_{0};
   std::mutex asking_;  // or removing; two that ask a PHY at once get neither's answer
   Owner& owner_;

@@ -84,6 +84,13 @@ void Queue::let_go() {
   watch_->release();
 }
 
+// What one queue of a device has shown holds for the others, some of which may get no packet.
+bool Queue::doubts_interrupt() const {
+  if (!watch_) return interrupt_.is_on_trial();
+  if (interrupt_.has_passed()) watch_->note_interrupts_work();
+  return interrupt_.is_on_trial() && !watch_->has_interrupts_that_work();
+}
+
 void Queue::arm_rx_interrupt() {
   if (!is_gone()) interrupt_.arm();
 }

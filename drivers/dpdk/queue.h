@@ -29,7 +29,7 @@ class Queue : public NetDevice {
   }
   // Any thread.
   int rx_interrupt_fd() const override { return is_gone() ? -1 : interrupt_.fd(); }
-  bool doubts_interrupt() const override { return interrupt_.is_on_trial(); }
+  bool doubts_interrupt() const override;
   void arm_rx_interrupt() override;
   void disarm_rx_interrupt() override;
   // Packets that no device of this kind can send: taken from the caller and freed.

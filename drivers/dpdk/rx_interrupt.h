@@ -30,6 +30,7 @@ class RxInterrupt {
     if (trial_.is_waiting()) judge(packets);
   }
   bool is_on_trial() const { return kind_ == Kind::eventfd && trial_.is_open(); }
+  bool has_passed() const { return trial_.verdict() == InterruptTrial::Verdict::works; }
   // It promised interrupts and had none.
   bool has_failed() const { return trial_.verdict() == InterruptTrial::Verdict::fails; }
   // A kernel's device that has been deleted. It would wake who sleeps on it for ever.

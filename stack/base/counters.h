@@ -16,7 +16,7 @@ namespace pollux {
   X(link_downs, "times a device was found without its link")                     \
   X(devices_lost, "devices that were taken away")                                \
   X(steered, "packets that came to the wrong queue, handed to another stack")    \
-  X(rss_misses, "connects whose answer came to another queue than foretold")     \
+  X(rss_misses, "connects whose answer came to another stack's queue")           \
   X(loopback_packets, "packets turned around inside the stack")                  \
   X(polls, "times the devices were asked for packets")                           \
   X(softirq_polls, "those of them that the softirq thread made")                 \

@@ -58,7 +58,7 @@ std::size_t tables_size(const Config& config) {
   const std::size_t large = std::size_t{config.sockets} + config.connections + config.listeners;
   const std::size_t small = std::size_t{config.time_waits} + config.epoll_watches +
                             config.epoll_sets * 2 + config.kernel_files + config.descriptors;
-  return kThreads + large * kLarge + small * kSmall;
+  return kThreads + (large * kLarge + small * kSmall) * config.queues;
 }
 
 // A program whose memory is limited (ulimit -v) loses its stack rather than its life.
@@ -150,7 +150,10 @@ Host::Host(const Config& config, std::vector<DeviceClaim> claims, std::vector<Pa
   fill_randomly(seed);
   fill_randomly(secret);
   fill_randomly(port_key);
-  ports_ = std::make_unique<tcp::Ports>(config.connections + config.listeners, port_key, seed);
+  constexpr std::uint64_t kMostPortUses = 1u << 26;
+  const auto port_uses = static_cast<std::uint32_t>(std::min(
+      (std::uint64_t{config.connections} + config.listeners) * config.queues, kMostPortUses));
+  ports_ = std::make_unique<tcp::Ports>(port_uses, port_key, seed);
   Peers* const peers = config.queues > 1 ? &peers_ : nullptr;
   for (unsigned i = 0; i < config.queues; ++i) {
     auto stack = std::make_unique<Stack>(
