@@ -34,12 +34,13 @@ class Model:
 VIRTIO = "disable-legacy=on,iommu_platform=on,ats=on"
 
 MODELS = [
-    Model("virtio-net-pci", "virtio-net-pci", "net_virtio", VIRTIO),
+    Model("virtio-net-pci", "virtio-net-pci", "net_virtio", VIRTIO, is_behind_port=True),
     Model("virtio-net-pci, hub", "virtio-net-pci", "net_virtio", VIRTIO, is_on_hub=True,
           has_checksums=False, has_tso=False),
     Model("e1000e, uio", "e1000e", "net_e1000_em", driver="uio_pci_generic",
           has_lasting_interrupt=False, has_tso=False),
-    Model("virtio-net-pci, 4 queues", "virtio-net-pci", "net_virtio", VIRTIO, queues=4),
+    Model("virtio-net-pci, 4 queues", "virtio-net-pci", "net_virtio", VIRTIO,
+          is_behind_port=True, queues=4),
     Model("igb", "igb", "net_e1000_igb", has_backports=True, is_behind_port=True, queues=4),
     Model("e1000e", "e1000e", "net_e1000_em", has_tso=False),
     Model("e1000", "e1000", "net_e1000_em", has_tso=False),
