@@ -132,7 +132,11 @@ void RxInterrupt::disarm() {
     return;
   }
   std::uint64_t count = 0;
-  if (is_ready(fd_, POLLIN) && read(fd_, &count, count_size_) < 0) return;
+  // uio's way to say that its card is gone, from now on and always.
+  if (is_ready(fd_, POLLIN) && read(fd_, &count, count_size_) < 0 && errno == EIO) {
+    has_lost_device_ = true;
+    give_up();
+  }
 }
 
 void RxInterrupt::judge(std::size_t packets) {

@@ -36,13 +36,14 @@ class Model:
 VIRTIO = "disable-legacy=on,iommu_platform=on,ats=on"
 
 MODELS = [
-    Model("virtio-net-pci", "virtio-net-pci", "net_virtio", VIRTIO, has_lro=True),
+    Model("virtio-net-pci", "virtio-net-pci", "net_virtio", VIRTIO, is_behind_port=True,
+          has_lro=True),
     Model("virtio-net-pci, hub", "virtio-net-pci", "net_virtio", VIRTIO, is_on_hub=True,
           has_checksums=False, has_tso=False),
     Model("e1000e, uio", "e1000e", "net_e1000_em", driver="uio_pci_generic",
           has_lasting_interrupt=False, has_tso=False),
-    Model("virtio-net-pci, 4 queues", "virtio-net-pci", "net_virtio", VIRTIO + ",rss=on", queues=4,
-          has_lro=True),
+    Model("virtio-net-pci, 4 queues", "virtio-net-pci", "net_virtio", VIRTIO + ",rss=on",
+          is_behind_port=True, queues=4, has_lro=True),
     # Without a hash of its own: the TAP's kernel spreads.
     Model("virtio-net-pci, 4 queues, no rss", "virtio-net-pci", "net_virtio", VIRTIO, queues=4,
           has_known_spread=False, has_lro=True),
