@@ -10,7 +10,7 @@ namespace pollux {
 namespace {
 
 constexpr std::size_t kMaxBurst = 256;
-constexpr std::uint64_t kRxChecksums = RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK;
+constexpr std::uint64_t kChecksumFlags = RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK;
 constexpr std::uint64_t kVlanStripped = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
 constexpr std::uint64_t kAlwaysHeard = kVlanStripped | RTE_MBUF_F_RX_LRO;
 
@@ -69,7 +69,7 @@ Queue::Queue(QueueId id, const DeviceCaps& caps, PacketPool& pool, RxInterrupt i
     : caps_(caps),
       pool_(pool),
       interrupt_(std::move(interrupt)),
-      rx_flags_(kAlwaysHeard | (caps.rx_checksum ? kRxChecksums : 0)),
+      rx_flags_(kAlwaysHeard | (caps.rx_checksum ? kChecksumFlags : 0)),
       id_(id),
       takes_all_(caps.tx_multi_segments && !caps.tx_vlan_insert &&
                  std::min(caps.tx_segments, caps.tx_tso_segments) == UINT16_MAX) {}
