@@ -19,7 +19,7 @@ using testing_support::test_pool;
 
 constexpr unsigned kNapis = 3;
 constexpr NapiSet kFirst = 1, kSecond = 2, kThird = 4, kAll = 7;
-constexpr Duration kTakeover = Duration::ms(1);
+constexpr Duration kSoftirqTakeover = Duration::ms(1);
 
 class SeveralNapis : public testing_support::PoolEndsFull {
  protected:
@@ -47,7 +47,7 @@ class SeveralNapis : public testing_support::PoolEndsFull {
   }
   void start_softirq() {
     softirq_ = std::make_unique<Softirq>(
-        context, std::vector{napis[0].get(), napis[1].get(), napis[2].get()}, kTakeover);
+        context, std::vector{napis[0].get(), napis[1].get(), napis[2].get()}, kSoftirqTakeover);
   }
   std::uint64_t softirq_polls(unsigned index) {
     const Inside inside(*stacks[index]);
@@ -97,7 +97,7 @@ class SeveralNapis : public testing_support::PoolEndsFull {
 TEST_F(SeveralNapis, the_softirq_thread_serves_what_nobody_sleeps_on) {
   while_one_sleeps_on(kFirst, [&] {
     start_softirq();
-    clock.advance(kTakeover);
+    clock.advance(kSoftirqTakeover);
     EXPECT_TRUE(comes_true([&] { return softirq_polls(1) != 0 && softirq_polls(2) != 0; }));
     EXPECT_EQ(softirq_polls(0), 0u);
     EXPECT_EQ(napis[0]->claimed_by(), Napi::Claim::waiter);
@@ -107,26 +107,26 @@ TEST_F(SeveralNapis, the_softirq_thread_serves_what_nobody_sleeps_on) {
 TEST_F(SeveralNapis, the_softirq_thread_takes_over_where_a_waiter_has_left) {
   while_one_sleeps_on(kFirst, [&] {
     start_softirq();
-    clock.advance(kTakeover);
+    clock.advance(kSoftirqTakeover);
     EXPECT_TRUE(comes_true([&] { return softirq_polls(1) != 0; }));
     // Waiters have slept on the rest for long: it is at the door now, without a deadline.
     clock.advance(Duration::seconds(2));
     ::usleep(20'000);
   });
-  clock.advance(kTakeover);
+  clock.advance(kSoftirqTakeover);
   EXPECT_TRUE(comes_true([&] {
-    clock.advance(kTakeover);
+    clock.advance(kSoftirqTakeover);
     return softirq_polls(0) != 0;
   }));
 }
 
 TEST_F(SeveralNapis, the_softirq_thread_lets_a_waiter_have_one_and_keeps_the_others) {
   start_softirq();
-  clock.advance(kTakeover);
+  clock.advance(kSoftirqTakeover);
   EXPECT_TRUE(comes_true([&] { return napis[1]->claimed_by() == Napi::Claim::softirq; }));
   while_one_sleeps_on(kSecond, [&] {
     EXPECT_TRUE(comes_true([&] {
-      clock.advance(kTakeover);
+      clock.advance(kSoftirqTakeover);
       return napis[0]->claimed_by() == Napi::Claim::softirq &&
              napis[2]->claimed_by() == Napi::Claim::softirq;
     }));

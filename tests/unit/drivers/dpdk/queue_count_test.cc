@@ -13,13 +13,13 @@ TEST(QueueCount, what_the_device_has_is_fine) {
   EXPECT_FALSE(check_queue_count({"lan", "net_af_packet0,iface=x", "net_af_packet", 2, 2}));
 }
 
-struct Case {
+struct Refusal {
   QueueCount count;
   const char* message;
 };
 
 TEST(QueueCount, what_it_has_not_is_refused_with_a_remedy) {
-  const Case cases[] = {
+  const Refusal cases[] = {
       {{"lan", "0000:03:00.0", "net_ice", 8, 4},
        "0000:03:00.0 has 4 queues; set stack.queues to 4"},
       {{"lan", "0000:03:00.0", "net_e1000_em", 2, 2},
@@ -34,7 +34,7 @@ TEST(QueueCount, what_it_has_not_is_refused_with_a_remedy) {
        "net_af_packet0 spreads over 4 queues; set stack.queues to 4, or give the device"
        " qpairs=1"},
   };
-  for (const Case& c : cases) {
+  for (const Refusal& c : cases) {
     const DriverError error = check_queue_count(c.count);
     EXPECT_EQ(error.error, EINVAL);
     EXPECT_EQ(error.message, std::string("port lan: ") + c.message);
