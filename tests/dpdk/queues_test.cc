@@ -1,7 +1,6 @@
 // queues_test.cc - ports of several queues: whose packets, whose descriptor, whose memory; partly
 // root.
 #define ALLOW_EXPERIMENTAL_API  // rte_dev_event_callback_process
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <rte_dev.h>
 #include <rte_ethdev.h>
@@ -13,6 +12,7 @@
 #include <set>
 
 #include "tests/dpdk/kernel_support.h"
+#include "tests/support/ipv4_name.h"
 
 namespace pollux {
 namespace {
@@ -143,26 +143,18 @@ TEST_F(Queues, a_key_for_a_device_that_takes_none_is_refused) {
 
 constexpr std::uint16_t kKernelPort = 7000;
 
-sockaddr_in address_of(const char* address, std::uint16_t port) {
-  sockaddr_in result{};
-  result.sin_family = AF_INET;
-  result.sin_port = htons(port);
-  inet_pton(AF_INET, address, &result.sin_addr);
-  return result;
-}
-
 // A UDP socket of the kernel's; who lives behind the device is 198.18.5.2.
 class KernelSocket {
  public:
   KernelSocket() : fd_(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
-    const sockaddr_in own = address_of("198.18.5.1", kKernelPort);
+    const sockaddr_in own = testing_support::ipv4_name("198.18.5.1", kKernelPort);
     EXPECT_EQ(bind(fd_, reinterpret_cast<const sockaddr*>(&own), sizeof own), 0);
   }
   KernelSocket(const KernelSocket&) = delete;
   KernelSocket& operator=(const KernelSocket&) = delete;
   ~KernelSocket() { close(fd_); }
   void send_to(std::uint16_t port) const {
-    const sockaddr_in to = address_of("198.18.5.2", port);
+    const sockaddr_in to = testing_support::ipv4_name("198.18.5.2", port);
     EXPECT_EQ(sendto(fd_, "x", 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to), 1);
   }
   // From which port a datagram came; 0: none is there.

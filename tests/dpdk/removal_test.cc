@@ -1,70 +1,40 @@
 // removal_test.cc - a device is taken away while threads wait for it, through the public calls.
 #define ALLOW_EXPERIMENTAL_API  // rte_dev_event_callback_process
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <rte_dev.h>
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "pollux/pollux.h"
+#include "tests/support/blocked_thread.h"
+#include "tests/support/ipv4_name.h"
 
 namespace pollux {
 namespace {
 
-sockaddr_in at(const char* address, std::uint16_t port) {
-  sockaddr_in in{};
-  in.sin_family = AF_INET;
-  in.sin_port = htons(port);
-  inet_pton(AF_INET, address, &in.sin_addr);
-  return in;
-}
+using testing_support::Blocked;
+using testing_support::ipv4_name;
+
 const sockaddr* as_sockaddr(const sockaddr_in& in) {
   return reinterpret_cast<const sockaddr*>(&in);
 }
 
 int bound(int type, const char* address, std::uint16_t port) {
   const int fd = plx_socket(AF_INET, type, 0);
-  const sockaddr_in name = at(address, port);
+  const sockaddr_in name = ipv4_name(address, port);
   EXPECT_EQ(plx_bind(fd, as_sockaddr(name), sizeof name), 0);
   if (type == SOCK_STREAM) {
     EXPECT_EQ(plx_listen(fd, 8), 0);
   }
   return fd;
 }
-
-// A thread inside a call that blocks; made once it sleeps.
-class Blocked {
- public:
-  explicit Blocked(std::function<void()> act)
-      : thread_([this, act = std::move(act)] {
-          tid_ = gettid();
-          act();
-        }) {
-    while (!is_asleep()) std::this_thread::yield();
-  }
-  ~Blocked() { thread_.join(); }
-
- private:
-  bool is_asleep() const {
-    if (tid_ == 0) return false;
-    std::ifstream file("/proc/self/task/" + std::to_string(tid_) + "/syscall");
-    long call = -1;
-    return file >> call && call == SYS_ppoll;
-  }
-  std::atomic<pid_t> tid_{0};
-  std::thread thread_;
-};
 
 void expect_network_down(ssize_t result) {
   EXPECT_EQ(result, -1);
@@ -75,7 +45,7 @@ void expect_network_down(ssize_t result) {
 void expect_loopback_works() {
   const int listener = bound(SOCK_STREAM, "127.0.0.1", 7);
   const int client = plx_socket(AF_INET, SOCK_STREAM, 0);
-  const sockaddr_in name = at("127.0.0.1", 7);
+  const sockaddr_in name = ipv4_name("127.0.0.1", 7);
   EXPECT_EQ(plx_connect(client, as_sockaddr(name), sizeof name), 0);
   const int server = plx_accept(listener, nullptr, nullptr);
   char octet = 'x';
@@ -94,7 +64,7 @@ TEST(Removal, every_call_that_waits_ends_and_the_process_lives) {
   const int datagrams = bound(SOCK_DGRAM, "198.18.0.2", 81);
   const int watched = bound(SOCK_DGRAM, "198.18.0.2", 82);
   const int connecting = plx_socket(AF_INET, SOCK_STREAM, 0);
-  const sockaddr_in peer = at("198.18.0.1", 80);
+  const sockaddr_in peer = ipv4_name("198.18.0.1", 80);
   {
     std::vector<std::unique_ptr<Blocked>> threads;
     const auto block = [&](std::function<void()> act) {

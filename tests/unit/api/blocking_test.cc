@@ -1,44 +1,18 @@
 // blocking_test.cc - calls that wait: on the socket they began with, and never at full speed.
 #include <netinet/in.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <fstream>
 #include <thread>
 #include <vector>
 
+#include "tests/support/blocked_thread.h"
 #include "tests/unit/api/public_world.h"
 
 namespace pollux::testing_support {
 namespace {
-
-// A thread inside a call that blocks; started() returns when it sleeps.
-class Blocked {
- public:
-  template <typename Act>
-  explicit Blocked(Act act)
-      : thread_([this, act] {
-          tid_ = gettid();
-          act();
-        }) {
-    while (!is_asleep()) std::this_thread::yield();
-  }
-  void join() { thread_.join(); }
-  void interrupt() { pthread_kill(thread_.native_handle(), SIGUSR1); }
-
- private:
-  bool is_asleep() const {
-    if (tid_ == 0) return false;
-    std::ifstream file("/proc/self/task/" + std::to_string(tid_) + "/syscall");
-    long call = -1;
-    return file >> call && call == SYS_ppoll;
-  }
-  std::atomic<pid_t> tid_{0};
-  std::thread thread_;
-};
 
 enum class Reuse { close_and_open, dup2 };
 class NumberReused : public testing::TestWithParam<Reuse> {
