@@ -11,6 +11,8 @@ namespace pollux {
 namespace {
 // Client and server inside one stack make all the progress that Linux's would within a call.
 constexpr unsigned kLoopbackRounds = 64;
+constexpr std::uint16_t kGsoLimit = 65535 - 60 - 60;  // text of one packet, longest headers
+
 // The tag is in the frame or in the note to the device; a packet that turns around has another's.
 void finish_frame(const Interface& out, const ethernet::Addresses& addresses, std::uint16_t type,
                   Packet& packet) {
@@ -18,8 +20,6 @@ void finish_frame(const Interface& out, const ethernet::Addresses& addresses, st
   packet.meta().has_vlan = out.is_tagged_by_device();
   packet.meta().vlan_tci = out.vlan();
 }
-
-constexpr std::uint16_t kGsoLimit = 65535 - 60 - 60;  // text of one packet, longest headers
 
 // RFC 1122 3.3.6 (all ones), RFC 1112 6.4 (multicast).
 MacAddress link_group(const IpAddress& address) {

@@ -55,10 +55,13 @@ EalOptions eal_options(const Config& config) {
 // Address space that the tables and threads take at most; it is touched only as used.
 std::size_t tables_size(const Config& config) {
   constexpr std::size_t kThreads = 32 << 20, kLarge = 1024, kSmall = 192;
-  const std::size_t large = std::size_t{config.sockets} + config.connections + config.listeners;
-  const std::size_t small = std::size_t{config.time_waits} + config.epoll_watches +
-                            config.epoll_sets * 2 + config.kernel_files + config.descriptors;
-  return kThreads + (large * kLarge + small * kSmall) * config.queues;
+  const std::size_t in_each_stack =
+      (std::size_t{config.connections} + config.listeners) * kLarge + config.time_waits * kSmall;
+  const std::size_t for_all =
+      config.sockets * kLarge + (std::size_t{config.epoll_watches} + config.epoll_sets * 2 +
+                                 config.kernel_files + config.descriptors) *
+                                    kSmall;
+  return kThreads + in_each_stack * config.queues + for_all;
 }
 
 // A program whose memory is limited (ulimit -v) loses its stack rather than its life.
@@ -150,10 +153,8 @@ Host::Host(const Config& config, std::vector<DeviceClaim> claims, std::vector<Pa
   fill_randomly(seed);
   fill_randomly(secret);
   fill_randomly(port_key);
-  constexpr std::uint64_t kMostPortUses = 1u << 26;
-  const auto port_uses = static_cast<std::uint32_t>(std::min(
-      (std::uint64_t{config.connections} + config.listeners) * config.queues, kMostPortUses));
-  ports_ = std::make_unique<tcp::Ports>(port_uses, port_key, seed);
+  ports_ = std::make_unique<tcp::Ports>((config.connections + config.listeners) * config.queues,
+                                        port_key, seed);
   Peers* const peers = config.queues > 1 ? &peers_ : nullptr;
   for (unsigned i = 0; i < config.queues; ++i) {
     auto stack = std::make_unique<Stack>(
@@ -192,6 +193,7 @@ void Host::leave() {
     const Inside inside(*world.stack);
     return world.stack->is_delivering();
   };
+  // Counted, so that each is polled.
   while (clock_.now() < deadline && std::count_if(worlds_.begin(), worlds_.end(), is_delivering)) {
     ::usleep(kDeliveryPauseUsecs);
   }

@@ -42,7 +42,7 @@ void Stack::receive_arp(Interface& in, const Packet& packet, Instant now) {
   if (!outcome) return count_drop(outcome.error());
   if (outcome->conflict) ++counters_.arp_conflicts;
   if (outcome->reply) send_arp(in, *outcome->reply, now);
-  if (peers_) share(in.id(), *message);
+  if (peers_) share_arp(in.id(), *message);
 }
 
 void Stack::receive_ip(Packet packet, const ipv4::AcceptContext& context, Instant now) {

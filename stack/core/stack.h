@@ -143,7 +143,7 @@ class Stack final : public WorldGate {
   bool pass_on(tcp::Arrival& arrival, NapiSet visited);
   bool pass_on(const icmp::Error& error, NapiSet visited);
   void pass_on_datagram(Letter&& letter);
-  void share(InterfaceId interface, const ArpMessage& message);
+  void share_arp(InterfaceId interface, const ArpMessage& message);
   bool open_letters(Instant now);  // true: there were some
   void open(Letter&& letter, Instant now);
 

@@ -46,7 +46,7 @@ void Stack::post(unsigned to, Letter&& letter) {
   posted_ |= NapiSet{1} << to;
 }
 
-// Counted; the copies of share() are not.
+// Counted; the copies of share_arp() are not.
 void Stack::steer(unsigned to, Letter&& letter) {
   ++counters_.steered;
   post(to, std::move(letter));
@@ -75,7 +75,7 @@ bool Stack::pass_on(const icmp::Error& error, NapiSet visited) {
 void Stack::pass_on_datagram(Letter&& letter) { steer(kDatagramStack, std::move(letter)); }
 
 // All Stacks ask for themselves, and the answers come to one queue.
-void Stack::share(InterfaceId interface, const ArpMessage& message) {
+void Stack::share_arp(InterfaceId interface, const ArpMessage& message) {
   for (unsigned i = 0; i < peers_->count(); ++i) {
     if (i != index_) post(i, {own_bit(), Letter::Neighbour{interface, message}});
   }
