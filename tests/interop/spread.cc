@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "pollux/pollux.h"
+#include "tests/interop/spread.h"
 
 namespace {
 
@@ -142,6 +143,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (plx_init(argv[1], argv + 6) != 0) return fprintf(stderr, "spread: %s\n", plx_error()), 1;
+  if (!before_traffic()) return 1;
   const sockaddr_in address = address_of(argv[3], argv[4]);
   const int connections = atoi(argv[5]);
   std::string_view(argv[2]) == "listen" ? listen_at(address, connections)

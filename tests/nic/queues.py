@@ -1,4 +1,5 @@
 # queues.py - the checks of several queues, with a stack for each: where connections live.
+import contextlib
 import subprocess
 import sys
 
@@ -32,6 +33,16 @@ class Counted:
         return [self[f"stack{number}_{name}"] for number in range(QUEUES)]
 
 
+@contextlib.contextmanager
+def echo_of_peer(session):
+    with subprocess.Popen(session.network.in_peer(sys.executable, CLIENT, "echo", PEER, ECHO_PORT),
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        if server.stdout.readline() != "listening\n":
+            raise CheckFailed("the peer's echo does not start")
+        yield
+        server.stdin.close()
+
+
 def accepted(session):
     """200 connections live where the card brings them, and there come all their packets."""
     counted = Counted(session)
@@ -47,18 +58,27 @@ def accepted(session):
     return said
 
 
+def wrong_key(session):
+    """The card hashes with a key that the stack knows nothing of: what was foretold is wrong, and
+    100 connections are served all the same."""
+    with echo_of_peer(session):
+        text = session.in_guest(f"{session.build}/tests/nic/wrong-key /run/shared/nic.toml connect "
+                                f"{PEER} {ECHO_PORT} 100 2>&1", 120)
+    counters = {name: int(value) for name, value in map(str.split, text.splitlines())}
+    said = f"{counters['steered']} steered, {counters['rss_misses']} foretold wrongly"
+    if counters["tcp_active_opens"] != 100 or counters["rss_misses"] == 0:
+        raise CheckFailed(said)
+    return said
+
+
 def made(session):
     """100 connections of four threads', whose ports are chosen so that their answers come home.
     They are served, too, where nobody knows what brings them home."""
-    with subprocess.Popen(session.network.in_peer(sys.executable, CLIENT, "echo", PEER, ECHO_PORT),
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        if server.stdout.readline() != "listening\n":
-            raise CheckFailed("the peer's echo does not start")
+    with echo_of_peer(session):
         counted = Counted(session)
         text = session.in_peer("curl", "-sS", "--max-time", "110",
                                f"http://{STACK}/connect/{PEER}/{ECHO_PORT}", seconds=120).strip()
         counted.end()
-        server.stdin.close()
     opens = counted.each("tcp_active_opens")
     said = (f"{'+'.join(map(str, opens))}, {counted['steered']} steered, "
             f"{counted['rss_misses']} not on the queue of who asked")
