@@ -150,7 +150,8 @@ IDLE_SECONDS = 10
 
 
 def idle(session):
-    """With 100 connections: under 1 % of a core, and asleep, not looking every millisecond."""
+    """With 100 connections: under 1 % of a core, and asleep, not looking every millisecond; but a
+    card whose interrupts have died in the traffic before is found out, and polled so often."""
     holder = subprocess.Popen(
         session.network.in_peer(sys.executable, CLIENT, "hold", STACK, "100"),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -168,7 +169,8 @@ def idle(session):
             holder.wait()
     ticks, switches = after[0] - before[0], after[1] - before[1]
     said = f"{ticks / IDLE_SECONDS:.1f} % of a core, {switches / IDLE_SECONDS:.1f} wake-ups/s"
-    if ticks >= IDLE_SECONDS or switches >= 50 * IDLE_SECONDS:
+    is_awake = ticks >= IDLE_SECONDS or switches >= 50 * IDLE_SECONDS
+    if is_awake and session.model.has_lasting_interrupt:
         raise CheckFailed(said)
     if holder.returncode != 0:
         raise CheckFailed(f"afterwards: {text[-300:]}")
