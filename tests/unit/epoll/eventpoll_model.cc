@@ -56,11 +56,10 @@ bool concerns(const ModelFile::Change& change, const Registration& r) {
   return change.is_announced && (!change.key || change.key.has(r.interest()));
 }
 
-// Of a registration whose file is ready at the end: no earlier than this it was put on the list for
-// the last time, and the file has been ready since.
-Tick last_certain_cause(const Registration& r) {
+// Of a registration whose file is ready at the end: no earlier than this a wake-up put it on the
+// list for the last time, and the file has been ready since; `last` if there was none.
+Tick last_certain_wake_up(const Registration& r, Tick last) {
   const Changes& changes = r.file->changes();
-  Tick last = r.since.begin;
   for (std::size_t i = changes.size(); i-- > 0 && changes[i].ready.has(r.interest());) {
     const bool is_later = r.since.is_before(changes[i].when);
     if (is_later && concerns(changes[i], r)) last = std::max(last, changes[i].when.begin);
@@ -218,12 +217,14 @@ std::string Oracle::check_edge(const Registration& r, const std::vector<Seen>& s
   return "";
 }
 
-// Of what the last look at a set found: when its watchers were told of it for the last time.
+// Of what the last look at a set found: when its watchers were told of it for the last time. A MOD
+// of an item that is on the list already tells nobody (Linux: ep_modify()).
 Tick Oracle::last_cause_in(const Wait& last) const {
   Tick latest = 0;
   for (const Report& report : last.reports) {
     const Registration& r = registrations_.at(report.data);
-    if (r.file && !r.is(EPOLLEXCLUSIVE)) latest = std::max(latest, last_certain_cause(r));
+    if (!r.file || r.is(EPOLLEXCLUSIVE)) continue;
+    latest = std::max(latest, last_certain_wake_up(r, r.is_modified ? 0 : r.since.begin));
   }
   return latest;
 }
@@ -236,7 +237,8 @@ std::string Oracle::check_end(std::uint64_t data, const Registration& r,
   Tick cause;
   if (r.file) {
     if (!is_ready_at_end(r)) return "";
-    cause = r.is(EPOLLONESHOT) ? r.since.begin : last_certain_cause(r);
+    cause = r.since.begin;
+    if (!r.is(EPOLLONESHOT)) cause = last_certain_wake_up(r, cause);
   } else {
     const Wait& inner = last.at(r.inner);
     const bool is_ready = !inner.reports.empty();
