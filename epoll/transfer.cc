@@ -92,12 +92,14 @@ void EventPoll::wake_sleepers() {
   }
 }
 
-// Linux: ep_start_scan().
+// Linux: ep_start_scan(). While this thread waited for mtx_, another may have left nothing; what
+// comes to ovflist_ is there for a wait that only looks all the same (Linux: ep_events_available()).
 void EventPoll::begin_transfer(ReadyList& txlist) {
   DCHECK(mtx_.is_entered());
   Entered entered(lock_);
   txlist.splice(txlist.end(), rdllist_);
   transferring_ = true;
+  available_.store(true, std::memory_order_release);
 }
 
 // Linux: ep_done_scan().
