@@ -93,7 +93,8 @@ void EventPoll::wake_sleepers() {
 }
 
 // Linux: ep_start_scan(). While this thread waited for mtx_, another may have left nothing; what
-// comes to ovflist_ is there for a wait that only looks all the same (Linux: ep_events_available()).
+// comes to ovflist_ is there for a wait that only looks all the same (Linux:
+// ep_events_available()).
 void EventPoll::begin_transfer(ReadyList& txlist) {
   DCHECK(mtx_.is_entered());
   Entered entered(lock_);
