@@ -119,7 +119,7 @@ void Tcp::segment_arrives_listen(Listener& listener, const FourTuple& tuple, Seg
   }
   child->set_timestamp_offset(timestamp_offset(tuple, secret_.timestamp));
   child->open_passive(tuple, iss, mtu, seg, now);
-  child->links.created = now;
+  child->links.created_ms = milliseconds(now);
   enter_demux(*child);
   listener.add_half_open(child->links);
   arm(*child);

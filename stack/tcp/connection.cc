@@ -19,7 +19,7 @@ std::uint16_t ip_header(const FourTuple& tuple) { return tuple.remote.address.is
 }  // namespace
 
 Connection::Connection(Shared& shared)
-    : shared_(shared), ts_offset_(static_cast<std::uint32_t>(shared.rng.next())) {}
+    : ControlBlock(shared, static_cast<std::uint32_t>(shared.rng.next())) {}
 
 Connection::~Connection() {
   release_scoreboard();

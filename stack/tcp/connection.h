@@ -10,17 +10,12 @@
 #include "stack/base/ip_address.h"
 #include "stack/base/result.h"
 #include "stack/base/timer_wheel.h"
-#include "stack/tcp/delayed_ack.h"
+#include "stack/tcp/control_block.h"
 #include "stack/tcp/events.h"
 #include "stack/tcp/info.h"
-#include "stack/tcp/new_reno.h"
-#include "stack/tcp/receive_buffer.h"
-#include "stack/tcp/rtt.h"
 #include "stack/tcp/segment.h"
-#include "stack/tcp/send_buffer.h"
 #include "stack/tcp/shared.h"
 #include "stack/tcp/state.h"
-#include "stack/tcp/tcb.h"
 #include "stack/tcp/tcp_links.h"
 
 namespace pollux::tcp {
@@ -30,7 +25,7 @@ namespace pollux::tcp {
 // shared.output_pending; who takes it out pulls next_segment until that is empty. Once aborted it
 // is CLOSED and may still owe the RST; one in TIME-WAIT may still owe the ACK of the peer's FIN:
 // is_linked() until that is pulled. At CLOSED texts to send are gone, those received stay.
-class Connection : public PendingHook {
+class Connection : public PendingHook, private ControlBlock {
  public:
   explicit Connection(Shared& shared);
   Connection(const Connection&) = delete;
@@ -91,7 +86,7 @@ class Connection : public PendingHook {
   std::uint32_t receive_buffer_size() const { return receive_limit_; }
   std::uint16_t send_mss() const { return snd_mss_; }                 // TCP_MAXSEG
   Errno pending_error() const { return static_cast<Errno>(error_); }  // 0: none
-  Errno take_error();  // network_down stays
+  Errno take_error();                                                 // network_down stays
   Errno take_any_error();  // if there is no other, what ICMP has said since the last ACK
   Info info(Instant now) const;
 
@@ -208,43 +203,6 @@ class Connection : public PendingHook {
   bool make_reset(Segment& seg, Instant now);
   bool make_ack(Segment& seg, SeqNum seq, Instant now);
   void put_sack(Segment& seg, std::uint32_t room);
-
-  Shared& shared_;
-  SendSequence snd_;
-  ReceiveSequence rcv_;
-  SeqNum iss_, irs_;
-  Congestion congestion_;
-  SeqNum small_end_;  // the end of the last segment below one MSS: Nagle as Minshall has it
-  Instant retransmit_at_ = Instant::never();  // or the next window probe
-  Instant idle_at_ = Instant::never();        // keepalive, or the end of an orphan's FIN-WAIT-2
-  SendBuffer send_;
-  ReceiveBuffer receive_;
-  DelayedAck ack_;
-  Rtt rtt_;
-  std::uint32_t send_limit_ = 0;      // SO_SNDBUF as it is now
-  Reassembly* reassembly_ = nullptr;  // null: nothing out of order
-  Scoreboard* scoreboard_ = nullptr;  // null: the peer has told of no hole
-  FourTuple tuple_;
-  UserOptions options_;
-  std::uint32_t receive_limit_ = 0;                            // SO_RCVBUF as it is now
-  std::uint32_t ts_offset_, ts_recent_ = 0, ts_recent_s_ = 0;  // the last: when, seconds
-  std::uint32_t last_receive_ms_ = 0, last_send_ms_ = 0, challenge_ms_ = 0;
-  std::uint32_t stalled_ms_ = 0;  // since when nothing moves; meaningful if retries_ or persist_
-  std::uint32_t tuned_us_ = 0, tuned_position_ = 0, total_retrans_ = 0;
-  SeqNum reset_seq_;
-  std::uint16_t path_mss_ = 0, peer_mss_ = 0, snd_mss_ = 536, gso_limit_ = 0;
-  std::uint8_t error_ = 0, soft_error_ = 0;  // errno values, all below 256
-  State state_ = State::CLOSED;
-  std::uint8_t snd_scale_ = 0, rcv_scale_ = 0, retries_ = 0, probes_ = 0, urgent_octet_ = 0;
-  Urgent urgent_ = Urgent::none;
-  EventSet events_;
-  bool timestamps_ok_ : 1 = false, sack_ok_ : 1 = false, scale_ok_ : 1 = false;
-  bool is_passive_ : 1 = false, is_orphan_ : 1 = false, receive_shutdown_ : 1 = false;
-  bool send_shutdown_ : 1 = false, fin_queued_ : 1 = false, fin_taken_ : 1 = false;
-  bool reset_owed_ : 1 = false, reset_has_ack_ : 1 = false, retransmit_owed_ : 1 = false;
-  bool rescued_ : 1 = false, probe_owed_ : 1 = false, keepalive_owed_ : 1 = false;
-  bool force_owed_ : 1 = false, persist_ : 1 = false, syn_lost_ : 1 = false;
-  bool no_space_ : 1 = false, more_ : 1 = false, quick_ack_seen_ : 1 = true;
 };
 static_assert(sizeof(Connection) <= 512);
 }  // namespace pollux::tcp

@@ -37,7 +37,9 @@ TcpLinks* Listener::first_half_open() { return half_open_.empty() ? nullptr : &h
 TcpLinks* Listener::first_waiting() { return waiting_.empty() ? nullptr : &waiting_.front(); }
 
 bool Listener::defers(const TcpLinks& child, const Segment& seg, Instant now) const {
-  if (defer_accept_ == Duration() || now - child.created >= defer_accept_) return false;
+  if (defer_accept_ == Duration()) return false;
+  const Duration age = Duration::ms(milliseconds(now) - child.created_ms);
+  if (age >= defer_accept_) return false;
   return seg.text_length == 0 && !seg.ctl.has(FIN);
 }
 

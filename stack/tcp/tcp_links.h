@@ -4,8 +4,6 @@
 #include <boost/intrusive/list_hook.hpp>
 #include <cstdint>
 
-#include "stack/base/instant.h"
-
 namespace pollux::tcp {
 
 class Connection;
@@ -24,7 +22,7 @@ struct TcpLinks : WaitingHook {
   Connection* hash_next = nullptr;  // in the demultiplexer
   Listener* listener = nullptr;     // while half-open, or waiting to be accepted
   PortUse* port = nullptr;          // the local port it holds while in_demux
-  Instant created;                  // of half-open children: when the SYN came
+  std::uint32_t created_ms = 0;     // of half-open children: when the SYN came
   bool in_demux = false;
   bool has_user = false;    // a socket refers to it
   bool is_waiting = false;  // in the accept queue; otherwise, with a listener, half-open

@@ -76,7 +76,7 @@ TEST_F(ListenerTest, deferring_is_for_bare_acks_and_for_a_time) {
   text.text_length = 1;
   Segment fin;
   fin.ctl = ACK | FIN;
-  child_[0].created = start;
+  child_[0].created_ms = milliseconds(start);
   EXPECT_FALSE(listener_.defers(child_[0], bare, start));
   listener_.set_defer_accept(Duration::seconds(5));
   EXPECT_TRUE(listener_.defers(child_[0], bare, start));
