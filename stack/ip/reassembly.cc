@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kSourceCounters = 1024;
 constexpr std::size_t kExpiredKept = 64;
 constexpr std::uint32_t kMaxPayload = wire::kIpv4MaxLength - sizeof(wire::Ipv4Header);
+constexpr std::uint8_t kEcnMask = 3, kNotEct = 0, kCe = 3;
 constexpr std::uint32_t kBookkeeping = 256;  // octets beside an mbuf's buffer: its own struct, ours
 
 // What the packet really occupies.
@@ -30,6 +31,11 @@ bool is_sound(const ipv4::Arrived& fragment) {
   if (fragment.info.protocol != wire::kProtocolTcp) return true;
   if (offset != 0) return offset >= sizeof(wire::TcpHeader);
   return size >= sizeof(wire::TcpHeader);
+}
+
+// RFC 3168 5.3: a congested router marks, it does not mark what it may not.
+bool is_ecn_sound(std::uint8_t seen) {
+  return (seen & 1 << kCe) == 0 || (seen & 1 << kNotEct) == 0;
 }
 
 }  // namespace
@@ -57,6 +63,10 @@ Accepted<ipv4::Arrived> Reassembly::add(ipv4::Arrived fragment, Instant now) {
   const std::optional<Drop> refused = insert(*datagram, std::move(fragment));
   if (refused) return *refused;
   if (datagram->total == 0 || datagram->received != datagram->total) return Drop::fragment_held;
+  if (!is_ecn_sound(datagram->ecn)) {
+    destroy(*datagram);
+    return Drop::fragment_ecn;
+  }
   return assemble(*datagram);
 }
 
@@ -89,6 +99,7 @@ std::optional<Drop> Reassembly::insert(Datagram& datagram, ipv4::Arrived fragmen
     return Drop::fragment_limit;
   }
   if (!fragment.more_fragments) datagram.total = begin + size;
+  datagram.ecn |= static_cast<std::uint8_t>(1 << (fragment.info.tos & kEcnMask));
   Fragment* part = fragments_.create(std::move(fragment), size, cost);
   CHECK(part != nullptr);
   datagram.parts.insert(*part);
@@ -146,6 +157,7 @@ ipv4::Arrived Reassembly::assemble(Datagram& datagram) {
   CHECK(whole && whole.size() == datagram.total);
   // No device saw the whole; only what never left this host needs no look at its checksum.
   if (whole.meta().l4_checksum != Checksum::valid) whole.meta().l4_checksum = Checksum::unknown;
+  if ((datagram.ecn & 1 << kCe) != 0) first.info.tos |= kCe;
   first.id = datagram.key.id;
   first.packet = std::move(whole);
   destroy(datagram);

@@ -42,7 +42,8 @@ class Reassembly {
   Reassembly(const Reassembly&) = delete;
   Reassembly& operator=(const Reassembly&) = delete;
 
-  // The whole datagram, with the first fragment's info; fragment_held if it is not whole yet.
+  // The whole datagram, with the first fragment's info, and CE if any fragment had it (RFC 3168
+  // 5.3); fragment_held if it is not whole yet.
   Accepted<ipv4::Arrived> add(ipv4::Arrived fragment, Instant now);
   void advance(Instant now);
   Instant next_timeout() const;
@@ -85,6 +86,7 @@ class Reassembly {
     std::uint32_t count = 0;
     std::uint32_t received = 0;  // octets
     std::uint32_t total = 0;     // of the payload; 0: the last fragment has not come
+    std::uint8_t ecn = 0;        // a bit, 1 << codepoint, for each that a fragment had
     bool poisoned = false;
     friend bool operator<(const Datagram& a, const Datagram& b) { return a.key < b.key; }
   };

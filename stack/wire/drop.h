@@ -24,6 +24,7 @@ namespace pollux {
   X(bad_icmp, "malformed or unmatched ICMP")                        \
   X(fragment_overlap, "overlapping fragments")                      \
   X(fragment_limit, "too many or too large fragments")              \
+  X(fragment_ecn, "fragments whose ECN marks contradict")           \
   X(fragment_timeout, "fragments that never became whole")          \
   X(fragment_held, "kept until the datagram is whole")              \
   X(no_port, "nobody listens at the port")                          \

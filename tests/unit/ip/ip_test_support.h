@@ -33,6 +33,7 @@ struct Header {
   Octets options = {};         // a multiple of 4
   int total_length = -1;       // -1: the right one
   int version_ihl = -1;
+  std::uint8_t tos = 0x2e;
 };
 
 inline Octets ip_packet(const Header& h, const Octets& payload) {
@@ -40,7 +41,7 @@ inline Octets ip_packet(const Header& h, const Octets& payload) {
   const std::size_t length = sizeof header + h.options.size();
   header.version_ihl =
       static_cast<std::uint8_t>(h.version_ihl >= 0 ? h.version_ihl : 0x40 | length / 4);
-  header.tos = 0x2e;
+  header.tos = h.tos;
   header.total_length = static_cast<std::uint16_t>(
       h.total_length >= 0 ? static_cast<std::size_t>(h.total_length) : length + payload.size());
   header.id = h.id;

@@ -243,6 +243,27 @@ TEST_F(ReassemblyTest, flood_of_random_fragments_stays_bounded) {
   }
 }
 
+// 3168-5.3: every pair of codepoints, in both orders. CE is never lost; beside Not-ECT it is
+// forged.
+TEST_F(ReassemblyTest, congestion_experienced_by_any_fragment_is_the_datagrams) {
+  constexpr std::uint8_t kDscp = 0x28, kNotEct = 0, kCe = 3;
+  const Octets whole = pattern(64);
+  for (std::uint8_t first = 0; first < 4; ++first) {
+    for (std::uint8_t second = 0; second < 4; ++second) {
+      const auto tos = [&](std::uint8_t ecn) { return static_cast<std::uint8_t>(kDscp | ecn); };
+      add(whole, {32, 64}, {.tos = tos(second)}).ok();
+      const auto arrived = add(whole, {0, 32}, {.tos = tos(first)});
+      EXPECT_EQ(reassembly->memory(), 0u);
+      if ((first == kCe && second == kNotEct) || (first == kNotEct && second == kCe)) {
+        EXPECT_EQ(refusal(arrived), Drop::fragment_ecn);
+        continue;
+      }
+      ASSERT_TRUE(arrived) << int{first} << int{second};
+      EXPECT_EQ(arrived->info.tos, tos(first == kCe || second == kCe ? kCe : first));
+    }
+  }
+}
+
 TEST_F(ReassemblyTest, checksum_of_the_whole_is_in_doubt) {
   const Octets whole = pattern(64);
   const auto fragment = [&](std::uint16_t field, std::size_t begin, Checksum verdict) {
