@@ -77,8 +77,12 @@ bool Stack::send_connection(tcp::Connection& connection, Instant now) {
     tcp::Encoded encoded = tcp_.encode(connection, *segment, context);
     if (!encoded.packet) continue;  // out of memory: as if the network had lost it
     const tcp::UserOptions& options = connection.options();
-    const IpSend ip{tuple.local.address, tuple.remote.address, wire::kProtocolTcp, options.tos,
-                    options.ttl ? options.ttl : kDefaultTtl};
+    const IpSend ip{tuple.local.address,
+                    tuple.remote.address,
+                    wire::kProtocolTcp,
+                    options.tos,
+                    options.ttl ? options.ttl : kDefaultTtl,
+                    options.discovers_path_mtu()};
     send_ip(*route, ip, std::move(encoded), now);
     if (connection.has_said_all()) {
       after_event(connection, now);
@@ -113,7 +117,8 @@ void Stack::send_datagrams(Instant now) {
     } else if (blocked[route->interface] || !has_room(*route, now)) {
       blocked.set(route->interface);
       datagrams_out_.push(std::move(datagram));
-    } else if (datagram.packet.size() + sizeof(wire::Ipv4Header) <= route->mtu) {
+    } else if (datagram.packet.size() + sizeof(wire::Ipv4Header) <=
+               std::min(datagram.mtu, route->mtu)) {
       send_ip(*route, datagram.ip, {.packet = std::move(datagram.packet), .offload = {}}, now);
     } else {
       send_fragments(*route, std::move(datagram), now);
@@ -123,7 +128,8 @@ void Stack::send_datagrams(Instant now) {
 
 void Stack::send_fragments(const Route& route, DatagramOut datagram, Instant now) {
   if (datagram.ip.dont_fragment) return count_drop(Drop::too_large);
-  Fragmentation pieces(std::move(datagram.packet), datagram.ip, ip_ids_.next(), route.mtu);
+  const std::uint16_t mtu = std::min(datagram.mtu, route.mtu);
+  Fragmentation pieces(std::move(datagram.packet), datagram.ip, ip_ids_.next(), mtu);
   while (!pieces.is_done()) {
     Packet piece = pieces.next(pool_);
     if (!piece) return count_drop(Drop::no_memory);

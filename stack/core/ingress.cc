@@ -104,6 +104,9 @@ void Stack::receive_segment(tcp::Arrival&& arrival, NapiSet visited, Instant now
 void Stack::after_event(tcp::Connection& connection, Instant now) {
   const tcp::EventSet events = connection.take_events();
   if (TcpSocket* socket = TcpSocket::of(connection)) socket->on_events(events);
+  if (events.has(tcp::Event::path_mtu)) {
+    lower_path_mtu(connection.tuple().remote.address, connection.path_mtu(), now);
+  }
   tcp::Listener* listener = tcp_.settle(connection, now);
   if (!listener || !listener->take_readable()) return;
   if (TcpSocket* socket = TcpSocket::of(*listener)) {
@@ -142,7 +145,7 @@ void Stack::receive_icmp(const IpInfo& ip, Packet packet, Instant now) {
   switch (arrived->kind) {
     case icmp::Kind::echo_request:
       icmp::make_echo_reply(packet);
-      datagrams_out_.push({.ip = answer_to(ip), .packet = std::move(packet)});
+      answer(ip, std::move(packet), now);
       return;
     case icmp::Kind::echo_reply: {
       const FourTuple tuple{{ip.destination, arrived->id}, {ip.source, 0}};
@@ -167,32 +170,30 @@ void Stack::receive_icmp_error(const icmp::Error& error, NapiSet visited, Instan
   tcp::Connection* connection = nullptr;
   if (error.protocol == wire::kProtocolTcp) connection = tcp_.find_connection(error.tuple);
   if (peers_ && !connection && pass_on(error, visited)) return;
-  switch (error.protocol) {
-    case wire::kProtocolTcp: {
-      if (!connection) return;
-      if (error.is_too_big) {
-        connection->path_mtu(error.mtu, tcp::SeqNum(error.seq), now);
-      } else {
-        connection->icmp_error(error.error, error.is_hard, tcp::SeqNum(error.seq), now);
-      }
-      return after_event(*connection, now);
+  if (connection) {
+    const tcp::SeqNum quoted(error.seq);
+    if (error.is_too_big) {
+      connection->path_mtu(error.next_hop_mtu(), quoted, now);
+    } else {
+      connection->icmp_error(error.error, error.is_hard, quoted, now);
     }
-    case wire::kProtocolUdp:
-      if (error.is_too_big) {
-        path_mtu_.report(error.tuple.remote.address,
-                         {error.mtu, error.quoted_length, mtu_to(error.tuple.remote.address, now)},
-                         now);
-      }
-      if (UdpEndpoint* endpoint = udp_.find(error.tuple))
-        UdpSocket::of(*endpoint).deliver_error(error, now);
-      return;
-    case wire::kProtocolIcmp:
-      if (UdpEndpoint* endpoint = ping_.find(error.tuple))
-        UdpSocket::of(*endpoint).deliver_error(error, now);
-      return;
-    default:
-      return;
+    return after_event(*connection, now);
   }
+  const UdpTable* table = error.protocol == wire::kProtocolUdp    ? &udp_
+                          : error.protocol == wire::kProtocolIcmp ? &ping_
+                                                                  : nullptr;
+  UdpEndpoint* endpoint = table ? table->find(error.tuple) : nullptr;
+  if (!endpoint) return;
+  UdpSocket& socket = UdpSocket::of(*endpoint);
+  if (error.is_too_big && socket.believes_path_mtu()) {
+    lower_path_mtu(error.tuple.remote.address, error.next_hop_mtu(), now);
+  }
+  socket.deliver_error(error, now);
+}
+
+void Stack::lower_path_mtu(const IpAddress& destination, std::uint16_t mtu, Instant now) {
+  const Result<Route> route = routes_.lookup(destination);
+  if (route) path_mtu_.report(destination, {mtu, route->mtu}, now);
 }
 
 // Tells the sender why, where RFC 1122 3.2.2 allows it and the budget lasts.
@@ -205,7 +206,11 @@ void Stack::refuse(const IpInfo& ip, const Packet& packet, const icmp::ErrorToSe
   Accepted<Packet> error = icmp::make_error(pool_, ip, packet, what);
   if (!error) return count_drop(error.error());
   ++counters_.icmp_out;
-  datagrams_out_.push({.ip = answer_to(ip), .packet = std::move(*error)});
+  answer(ip, std::move(*error), now);
+}
+
+void Stack::answer(const IpInfo& ip, Packet packet, Instant now) {
+  datagrams_out_.push({answer_to(ip), mtu_to(ip.source, now), std::move(packet)});
 }
 
 // What turned around inside the stack. False: there was nothing.

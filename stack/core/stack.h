@@ -130,6 +130,8 @@ class Stack final : public WorldGate {
   void receive_icmp_error(const icmp::Error& error, NapiSet visited, Instant now);
   bool receive_loopback(Instant now);
   void after_event(tcp::Connection& connection, Instant now);
+  void lower_path_mtu(const IpAddress& destination, std::uint16_t mtu, Instant now);
+  void answer(const IpInfo& ip, Packet packet, Instant now);
   void refuse(const IpInfo& ip, const Packet& packet, const icmp::ErrorToSend& what, Instant now);
   void count_drop(Drop reason) { ++drops_[static_cast<std::size_t>(reason)]; }
 

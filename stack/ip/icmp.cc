@@ -5,11 +5,16 @@
 #include <array>
 
 #include "stack/base/check.h"
+#include "stack/ip/path_mtu.h"
 #include "stack/ip/transport_checksum.h"
 #include "stack/wire/checksum.h"
 #include "stack/wire/headers.h"
 
 namespace pollux::icmp {
+
+// RFC 1191 3 and 7.
+std::uint16_t Error::next_hop_mtu() const { return mtu != 0 ? mtu : plateau_below(quoted_length); }
+
 namespace {
 
 using wire::IcmpHeader;
@@ -114,6 +119,8 @@ Accepted<Arrived> decode_error(const IpInfo& info, const Packet& packet, const R
   arrived.error.is_hard = meaning.is_hard;
   arrived.error.is_too_big = header.type == kUnreachable && header.code == kFragmentationNeeded;
   if (arrived.error.is_too_big) arrived.error.mtu = header.sequence;
+  // RFC 5927 7.2: it fitted.
+  if (arrived.error.is_too_big && header.sequence >= error->quoted_length) return Drop::bad_icmp;
   return arrived;
 }
 

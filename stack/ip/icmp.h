@@ -39,6 +39,9 @@ struct Error {
   Errno error = Errno::host_unreachable;  // what a socket gets (Linux: icmp_err_convert)
   bool is_hard = false;                   // protocol or port unreachable, as the protocols define
   bool is_too_big = false;                // fragmentation needed
+
+  // What the router has room for; of one that does not say it, a guess (RFC 1191 7).
+  std::uint16_t next_hop_mtu() const;
 };
 
 struct Arrived {

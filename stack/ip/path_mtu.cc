@@ -46,11 +46,10 @@ std::uint16_t PathMtu::lookup(const IpAddress& destination, std::uint16_t route_
   return std::min(entry->mtu, route_mtu);
 }
 
-std::uint16_t PathMtu::report(const IpAddress& destination, const TooBig& error, Instant now) {
-  const std::uint16_t current = lookup(destination, error.route_mtu, now);
-  const std::uint16_t said = error.mtu != 0 ? error.mtu : plateau_below(error.quoted_length);
-  const std::uint16_t floor = std::min(kFloor, error.route_mtu);
-  const std::uint16_t mtu = std::max(said, floor);
+std::uint16_t PathMtu::report(const IpAddress& destination, const Report& report, Instant now) {
+  const std::uint16_t current = lookup(destination, report.route_mtu, now);
+  const std::uint16_t floor = std::min(kFloor, report.route_mtu);
+  const std::uint16_t mtu = std::max(report.mtu, floor);
   if (mtu >= current) return current;
   Entry* set = &entries_[set_of(destination)];
   const Entry* known = find(destination);

@@ -19,13 +19,12 @@ class PathMtu {
   // At most `route_mtu`.
   std::uint16_t lookup(const IpAddress& destination, std::uint16_t route_mtu, Instant now) const;
 
-  struct TooBig {
-    std::uint16_t mtu = 0;            // next-hop MTU of the error; 0 from an old router
-    std::uint16_t quoted_length = 0;  // total length of the packet that was too big
-    std::uint16_t route_mtu = 1500;
+  struct Report {
+    std::uint16_t mtu;  // what is said to pass
+    std::uint16_t route_mtu;
   };
   // A message never raises the estimate (RFC 1191 3). Returns the estimate that holds now.
-  std::uint16_t report(const IpAddress& destination, const TooBig& error, Instant now);
+  std::uint16_t report(const IpAddress& destination, const Report& report, Instant now);
   void forget(const IpAddress& destination);
 
  private:

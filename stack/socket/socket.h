@@ -16,6 +16,7 @@
 #include "stack/base/ring.h"
 #include "stack/base/rng.h"
 #include "stack/ip/ip_info.h"
+#include "stack/ip/path_mtu.h"
 #include "stack/ip/routes.h"
 #include "stack/socket/socket_options.h"
 
@@ -35,6 +36,7 @@ inline constexpr std::uint8_t kShutReceive = 1, kShutSend = 2, kShutBoth = kShut
 // A datagram (UDP or ICMP echo) that a socket wants sent: the transport header is in the packet.
 struct DatagramOut {
   IpSend ip;
+  std::uint16_t mtu = 0;  // a larger one is cut, or with DF dropped; never more than the route's
   Packet packet;
 };
 
@@ -64,6 +66,7 @@ struct World {
   UdpTable& udp;
   UdpTable& ping;  // ICMP echo ids
   const Routes& routes;
+  const PathMtu& path_mtu;
   PacketPool& pool;
   Ring<DatagramOut>& datagrams_out;  // egress drains it
   Rng& rng;

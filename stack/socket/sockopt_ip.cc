@@ -44,13 +44,15 @@ Result<void> set_receive_error(Socket& s, int value, Instant) {
 Result<int> get_mtu_discover(Socket& s) { return s.options().mtu_discover; }
 Result<void> set_mtu_discover(Socket& s, int value, Instant) {
   s.options().mtu_discover = static_cast<std::uint8_t>(value);
+  if (tcp::UserOptions* tcp = s.user_options()) tcp->mtu_discover = s.options().mtu_discover;
   return {};
 }
-Result<int> get_mtu(Socket& s) {
+// Of the path, as far as it is known.
+Result<socklen_t> get_mtu(Socket& s, Option::Room room, Instant now) {
   ASSIGN_OR_RETURN(const Endpoint peer, s.peer());
   const Result<Route> route = s.world().routes.lookup(peer.address);
   if (!route) return Errno::not_connected;
-  return route->mtu;
+  return copy_object(int{s.world().path_mtu.lookup(peer.address, route->mtu, now)}, room);
 }
 
 Result<void> set_transparent(Socket&, int value, Instant) {
@@ -91,7 +93,7 @@ constexpr Option kIpOptions[] = {
     {IPPROTO_IP, IP_RECVTOS, POLLUX_FLAG(receive_tos)},
     {IPPROTO_IP, IP_RECVTTL, POLLUX_FLAG(receive_ttl)},
     {IPPROTO_IP, IP_MTU_DISCOVER, get_mtu_discover, set_mtu_discover, 0, kMtuDiscoverMax},
-    {IPPROTO_IP, IP_MTU, get_mtu},
+    wide_option(IPPROTO_IP, IP_MTU, get_mtu),
     {IPPROTO_IP, IP_FREEBIND, POLLUX_FLAG(free_bind)},
     {IPPROTO_IP, IP_TRANSPARENT, get_zero, set_transparent},
     {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, POLLUX_FLAG(bind_address_no_port)},

@@ -113,7 +113,7 @@ Result<void> TcpSocket::start_connect(const Endpoint& given, Instant now) {
                              .port = port_,
                              .sharing = sharing(),
                              .options = idle()->options,
-                             .mtu = route.mtu};
+                             .mtu = world_->path_mtu.lookup(remote.address, route.mtu, now)};
   ASSIGN_OR_RETURN(Connection* const opened, world_->tcp.open_active(open, now));
   become_connected(*opened);
   phase_ = Phase::connecting;

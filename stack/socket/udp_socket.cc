@@ -136,14 +136,22 @@ void UdpSocket::deliver_copy(const udp::Datagram& datagram, Instant now) {
   if (copy) deliver({datagram.tuple, datagram.info, std::move(copy)}, now);
 }
 
+bool UdpSocket::believes_path_mtu() const {
+  return options_.mtu_discover != IP_PMTUDISC_INTERFACE &&
+         options_.mtu_discover != IP_PMTUDISC_OMIT;
+}
+
+bool UdpSocket::is_error_kept() const {
+  return options_.has(SocketFlag::receive_error) || options_.has(SocketFlag::receive_error_6);
+}
+
 // Linux: __udp4_lib_err(), ping_err(). Without IP_RECVERR only a connected socket hears, and only
 // of what is final (18.4).
 void UdpSocket::deliver_error(const icmp::Error& error, Instant) {
-  const bool is_final = error.is_hard || (error.is_too_big && options_.mtu_discover != 0);
+  const bool is_final = error.is_hard || error.is_too_big;
   if (error.is_too_big && options_.mtu_discover == IP_PMTUDISC_DONT) return;
   const Errno what = error.is_too_big ? Errno::message_size : error.error;
-  const bool is_kept =
-      options_.has(SocketFlag::receive_error) || options_.has(SocketFlag::receive_error_6);
+  const bool is_kept = is_error_kept();
   if (!is_kept && (!is_final || !is_connected)) return;
   if (is_kept && error_count_ < kErrorNotes) {
     errors_[error_count_++] = {.destination = error.tuple.remote,

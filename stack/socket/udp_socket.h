@@ -14,10 +14,10 @@
 
 namespace pollux {
 
-// What IP_RECVERR keeps of an ICMP error.
+// What IP_RECVERR keeps of an ICMP error, or of a datagram that this host found too large.
 struct ErrorNote {
-  Endpoint destination;  // where the datagram had gone
-  IpAddress reporter;
+  Endpoint destination;    // where the datagram had gone
+  IpAddress reporter;      // unspecified: this host
   std::uint32_t info = 0;  // the path's MTU
   std::uint16_t error = 0;
   std::uint8_t type = 0;
@@ -36,6 +36,8 @@ class UdpSocket final : public Socket, public UdpEndpoint {
   void deliver_copy(const udp::Datagram& datagram, Instant now);  // broadcast: one for each
   void deliver_error(const icmp::Error& error, Instant now);
   void on_network_down();  // its device is gone
+  // IP_MTU_DISCOVER: an ICMP "too big" about what it sent counts.
+  bool believes_path_mtu() const;
 
   Result<void> bind(const Endpoint& local, Instant now) override;
   Result<void> connect(const Endpoint& remote, Instant now) override;
@@ -81,7 +83,8 @@ class UdpSocket final : public Socket, public UdpEndpoint {
   struct Outgoing {
     Way way;
     Route route;
-    Packet packet;  // the data; false: there is none
+    std::uint16_t mtu = 0;  // what may leave whole, as IP_MTU_DISCOVER has it
+    Packet packet;          // the data; false: there is none
   };
 
   bool is_ping() const { return socket_type().protocol == IPPROTO_ICMP; }
@@ -89,9 +92,12 @@ class UdpSocket final : public Socket, public UdpEndpoint {
   Result<void> bind_if_unbound();
   Result<Way> way_of(const SendMessage& message) const;
   Result<Route> route_of(Way& way) const;
+  std::uint16_t mtu_of(const Outgoing& out, Instant now) const;
   Result<void> append(Outgoing& out, const SendMessage& message);
   Result<void> emit(Outgoing from);
-  Result<void> check_size(const Route& route, std::size_t length) const;
+  Result<void> check_size(const Outgoing& out, std::size_t length);
+  void note_too_large(const Outgoing& out);
+  bool is_error_kept() const;
   void fill_control(ReceiveMessage& message, const DatagramNote& note) const;
   Result<std::size_t> receive_error(ReceiveMessage& message);
 

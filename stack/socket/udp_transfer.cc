@@ -79,9 +79,22 @@ class VectorWriter {
 
 ::in_addr to_in(const IpAddress& address) { return {htonl(address.v4_bits())}; }
 
+// IP_MTU_DISCOVER, ip(7). Linux: ip_sk_ignore_df(), ip_sk_use_pmtu(), ip_dont_fragment(): may a
+// datagram be cut, is it the path that tells its size or the device, is DF set. 8899: PROBE is what
+// a program searches with for the path's MTU, its datagrams whole whatever routers have said.
+bool may_cut(std::uint8_t mtu_discover) {
+  return mtu_discover == IP_PMTUDISC_DONT || mtu_discover == IP_PMTUDISC_WANT ||
+         mtu_discover == IP_PMTUDISC_OMIT;
+}
+bool looks_at_path(std::uint8_t mtu_discover) { return mtu_discover < IP_PMTUDISC_PROBE; }
+bool is_df_set(std::uint8_t mtu_discover, bool fits) {
+  const bool always = mtu_discover == IP_PMTUDISC_DO || mtu_discover == IP_PMTUDISC_PROBE;
+  return always || (mtu_discover == IP_PMTUDISC_WANT && fits);
+}
+
 }  // namespace
 
-Result<std::size_t> UdpSocket::send(const SendMessage& message, Instant) {
+Result<std::size_t> UdpSocket::send(const SendMessage& message, Instant now) {
   RETURN_IF_ERROR(bind_if_unbound());
   if (message.length > kMaxLength) return Errno::message_size;
   if ((message.flags & MSG_OOB) != 0) return Errno::not_supported;
@@ -93,6 +106,7 @@ Result<std::size_t> UdpSocket::send(const SendMessage& message, Instant) {
   if (!out.packet) {
     ASSIGN_OR_RETURN(out.way, way_of(message));
     ASSIGN_OR_RETURN(out.route, route_of(out.way));
+    out.mtu = mtu_of(out, now);
   }
   RETURN_IF_ERROR(append(out, message));
   if (is_held) {
@@ -118,14 +132,14 @@ Result<void> UdpSocket::emit(Outgoing from) {
     udp::encode(packet, {{way.source, UdpEndpoint::local.port}, way.remote},
                 {.no_checksum = options_.has(SocketFlag::no_check)});
   }
-  const bool may_cut =
-      options_.mtu_discover == IP_PMTUDISC_DONT || packet.size() + kIpHeaderSize > from.route.mtu;
+  const bool fits = packet.size() + kIpHeaderSize <= from.mtu;
   DatagramOut out{.ip = {.source = way.source,
                          .destination = way.remote.address,
                          .protocol = static_cast<std::uint8_t>(socket_type().protocol),
                          .tos = way.tos,
                          .ttl = way.ttl,
-                         .dont_fragment = !may_cut},
+                         .dont_fragment = is_df_set(options_.mtu_discover, fits)},
+                  .mtu = from.mtu,
                   .packet = std::move(packet)};
   CHECK(world_->datagrams_out.push(std::move(out)));
   // Linux: sock_wfree(). The room of a datagram that leaves is an edge (18.7); its loopback gives
@@ -173,19 +187,33 @@ Result<Route> UdpSocket::route_of(Way& way) const {
   return route;
 }
 
-Result<void> UdpSocket::check_size(const Route& route, std::size_t length) const {
+std::uint16_t UdpSocket::mtu_of(const Outgoing& out, Instant now) const {
+  if (!looks_at_path(options_.mtu_discover)) return out.route.mtu;
+  return world_->path_mtu.lookup(out.way.remote.address, out.route.mtu, now);
+}
+
+Result<void> UdpSocket::check_size(const Outgoing& out, std::size_t length) {
   const std::size_t with_header = length + (is_ping() ? 0u : std::size_t{udp::kHeaderSize});
-  if (with_header > udp::kMaxPayload + udp::kHeaderSize) return Errno::message_size;
-  const bool may_not_cut =
-      options_.mtu_discover == IP_PMTUDISC_DO || options_.mtu_discover == IP_PMTUDISC_PROBE;
-  if (may_not_cut && with_header + kIpHeaderSize > route.mtu) return Errno::message_size;
-  return {};
+  const std::size_t most = may_cut(options_.mtu_discover) ? kMaxLength : out.mtu;
+  if (with_header + kIpHeaderSize <= most) return {};
+  note_too_large(out);
+  return Errno::message_size;
+}
+
+// Linux: ip_local_error(): who wants to know also learns how large it may be.
+void UdpSocket::note_too_large(const Outgoing& out) {
+  if (!is_error_kept() || error_count_ == kErrorNotes) return;
+  errors_[error_count_++] = {.destination = {out.way.remote.address, remote.port},
+                             .reporter = IpAddress::any_v4(),
+                             .info = out.mtu,
+                             .error = EMSGSIZE};
+  wait_queue().wake_up(kErr);
 }
 
 // Behind what is held already. Linux: ip_append_data().
 Result<void> UdpSocket::append(Outgoing& out, const SendMessage& message) {
   Packet& packet = out.packet;
-  RETURN_IF_ERROR(check_size(out.route, (packet ? packet.size() : 0u) + message.length));
+  RETURN_IF_ERROR(check_size(out, (packet ? packet.size() : 0u) + message.length));
   if (!packet) {
     if (const Errno error = take_error(); error != Errno{}) return error;
     if ((shut_ & kShutSend) != 0) return Errno::pipe;
@@ -271,19 +299,26 @@ Result<std::size_t> UdpSocket::receive_error(ReceiveMessage& message) {
   const ErrorNote note = errors_[0];
   std::move(errors_.begin() + 1, errors_.end(), errors_.begin());
   --error_count_;
-  // Linux: sock_dequeue_err_skb(): what is next becomes the pending error.
-  error_ = error_count_ != 0 ? static_cast<Errno>(errors_[0].error) : Errno{};
+  // Linux: sock_dequeue_err_skb(): what is next becomes the pending error, unless it is our own.
+  const bool is_local = note.reporter.is_unspecified();
+  if (error_count_ != 0 && !errors_[0].reporter.is_unspecified()) {
+    error_ = static_cast<Errno>(errors_[0].error);
+  } else if (!is_local) {
+    error_ = Errno{};
+  }
   struct {
     ::sock_extended_err error;
     ::sockaddr_in reporter;
   } value{};
   value.error.ee_errno = note.error;
-  value.error.ee_origin = SO_EE_ORIGIN_ICMP;
+  value.error.ee_origin = is_local ? SO_EE_ORIGIN_LOCAL : SO_EE_ORIGIN_ICMP;
   value.error.ee_type = note.type;
   value.error.ee_code = note.code;
   value.error.ee_info = note.info;
-  value.reporter.sin_family = AF_INET;
-  value.reporter.sin_addr = to_in(note.reporter);
+  if (!is_local) {
+    value.reporter.sin_family = AF_INET;
+    value.reporter.sin_addr = to_in(note.reporter);
+  }
   message.from = note.destination;
   message.has_from = true;
   message.out_flags |= MSG_ERRQUEUE;

@@ -84,7 +84,8 @@ class Connection : public PendingHook, private ControlBlock {
   std::uint32_t unacked_octets() const;                         // SIOCOUTQ
   std::uint32_t send_buffer_size() const { return send_limit_; }
   std::uint32_t receive_buffer_size() const { return receive_limit_; }
-  std::uint16_t send_mss() const { return snd_mss_; }                 // TCP_MAXSEG
+  std::uint16_t send_mss() const { return snd_mss_; }  // TCP_MAXSEG
+  std::uint16_t path_mtu() const;
   Errno pending_error() const { return static_cast<Errno>(error_); }  // 0: none
   Errno take_error();                                                 // network_down stays
   Errno take_any_error();  // if there is no other, what ICMP has said since the last ACK
@@ -122,7 +123,6 @@ class Connection : public PendingHook, private ControlBlock {
   void update_mss();
   std::uint16_t advertised_mss() const;
   void set_path_mtu(std::uint16_t mtu);
-  std::uint16_t path_mtu() const;
   SeqNum text_end() const { return iss_ + 1 + static_cast<std::uint32_t>(send_.end()); }
   SeqNum unread_seq() const { return irs_ + 1 + static_cast<std::uint32_t>(receive_.begin()); }
   std::uint64_t receive_position(SeqNum seq) const;  // of an octet near RCV.NXT

@@ -11,6 +11,7 @@ enum class Event : std::uint8_t {
   writable = 2,      // space was short, that was noted, and there is some again: OUT WRNORM WRBAND
   state_change = 4,  // connected, reset, FIN either way, our FIN acknowledged: no key, wakes all
   error = 8,         // an error became pending: ERR
+  path_mtu = 16,     // a router has said that the path takes less: others want to know
 };
 
 class EventSet {

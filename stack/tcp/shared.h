@@ -58,6 +58,7 @@ struct UserOptions {
   std::uint8_t syn_count = 0;
   std::uint8_t tos = 0;
   std::uint8_t ttl = 0;
+  std::uint8_t mtu_discover = 1;  // IP_MTU_DISCOVER: IP_PMTUDISC_WANT
   bool keepalive = false;
   bool no_delay = false;
   bool cork = false;
@@ -67,6 +68,9 @@ struct UserOptions {
   // shutdown came before connect or listen: a FIN follows SYN-RECEIVED (Linux:
   // tcp_rcv_state_process()), though none follows SYN-SENT.
   bool is_send_shut = false;
+
+  // DF is set and ICMP's "too big" believed: DONT, INTERFACE and OMIT do neither.
+  bool discovers_path_mtu() const { return mtu_discover >= 1 && mtu_discover <= 3; }
 };
 
 struct SendFlags {

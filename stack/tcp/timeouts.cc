@@ -236,12 +236,13 @@ void Connection::icmp_error(Errno error, bool hard, SeqNum quoted_seq, Instant) 
 // RFC 1191; a value below 552 is not believed (Linux: min_pmtu).
 void Connection::path_mtu(std::uint16_t mtu, SeqNum quoted_seq, Instant now) {
   constexpr std::uint16_t kLeast = 552;
-  if (quoted_seq < snd_.una || quoted_seq >= snd_.max) return;
+  if (quoted_seq < snd_.una || quoted_seq >= snd_.max || !options_.discovers_path_mtu()) return;
   mtu = std::max(mtu, kLeast);
   if (mtu >= path_mtu()) return;
   const std::uint16_t before = snd_mss_;
   set_path_mtu(mtu);
   update_mss();
+  raise(Event::path_mtu);
   if (snd_mss_ == before || in(kSynchronizing)) return;
   // What was sent too large goes again; it was not congestion.
   rtt_.stop_timing();

@@ -17,7 +17,7 @@ ALLOWED = {
     "stack/tcp": _BASE,
     # ip_info.h and the packet pool: what a datagram arrives with and a write is built in.
     "stack/socket": _BASE + ("epoll/", "stack/tcp/", "stack/udp/", "stack/ip/routes.h",
-                             "stack/ip/ip_info.h", "drivers/packet"),
+                             "stack/ip/path_mtu.h", "stack/ip/ip_info.h", "drivers/packet"),
     "stack/core": _BASE + ("drivers/", "epoll/", "stack/wire/", "stack/link/", "stack/ip/",
                            "stack/udp/", "stack/tcp/", "stack/socket/"),
     "stack/api": ("stack/", "epoll/", "drivers/", "pollux/"),

@@ -132,11 +132,27 @@ TEST_F(Icmp, errors_mean_what_linux_says) {
   EXPECT_EQ(take_error(3, 16, our_segment()).error(), Drop::bad_icmp);
 }
 
-TEST_F(Icmp, fragmentation_needed_carries_the_mtu) {
-  const auto arrived = take_error(kUnreachable, kFragmentationNeeded, our_segment(), 1400);
-  ASSERT_TRUE(arrived);
-  EXPECT_TRUE(arrived->error.is_too_big);
-  EXPECT_EQ(arrived->error.mtu, 1400);
+TEST_F(Icmp, fragmentation_needed_carries_the_mtu) {  // 1191-3b: an old router leaves it 0
+  const Octets ports{0x1f, 0x90, 0, 80, 0, 0, 0, 1};
+  const auto about = [&](int quoted_length, std::uint16_t mtu) {
+    const Header ours{
+        .source = kUs, .destination = kPeer, .protocol = 6, .total_length = quoted_length};
+    return take_error(kUnreachable, kFragmentationNeeded, ip_packet(ours, ports), mtu);
+  };
+  struct Case {
+    int quoted_length;
+    std::uint16_t mtu, means;
+  };
+  for (const Case& c : {Case{1500, 1400, 1400}, {1500, 0, 1492}, {1492, 0, 1006}, {1006, 0, 508}}) {
+    const auto arrived = about(c.quoted_length, c.mtu);
+    ASSERT_TRUE(arrived);
+    EXPECT_TRUE(arrived->error.is_too_big);
+    EXPECT_EQ(arrived->error.mtu, c.mtu);
+    EXPECT_EQ(arrived->error.next_hop_mtu(), c.means);
+  }
+  // RFC 5927 7.2: what the router has room for cannot have been too big for it.
+  EXPECT_EQ(about(1400, 1400).error(), Drop::bad_icmp);
+  EXPECT_TRUE(about(1401, 1400));
 }
 
 TEST_F(Icmp, quotes_of_udp_and_echo) {
@@ -196,7 +212,7 @@ TEST_F(Icmp, every_inner_protocol_is_survived) {  // V12: CVE-2026-23398's class
         .source = kUs, .destination = kPeer, .protocol = static_cast<std::uint8_t>(protocol)};
     const Octets quote = ip_packet(h, icmp_octets(kEchoRequest, 0, 1, 1, {}));
     const bool is_ours = protocol == 1 || protocol == 6 || protocol == 17;
-    EXPECT_EQ(take_error(3, 4, quote, 1400).ok(), is_ours) << protocol;
+    EXPECT_EQ(take_error(3, 4, quote, 20).ok(), is_ours) << protocol;
   }
   const Octets reply = ip_packet({.source = kUs, .destination = kPeer, .protocol = 1},
                                  icmp_octets(kEchoReply, 0, 1, 1, {}));
