@@ -37,6 +37,7 @@
 #define POLLUX_TCP_KEYS(X)                                  \
   X("syn_retries", syn_retries, 1, 127)                     \
   X("synack_retries", synack_retries, 0, 127)               \
+  X("syncookies", syncookies, 0, 2)                         \
   X("retries1", retries1, 3, 255)                           \
   X("retries2", retries2, 3, 255)                           \
   X("orphan_retries", orphan_retries, 0, 255)               \
@@ -54,9 +55,9 @@
 
 // Keys that are read one by one, so that a near miss can be named.
 #define POLLUX_STACK_OTHER_KEYS "threads", "hugepages", "log", "ports", "prefer_busy_poll"
-#define POLLUX_PORT_KEYS                                                                    \
-  "name", "device", "addresses", "gateway", "kernel_address", "mtu", "vlan", "descriptors", \
-      "checksum_offload", "tso", "lro", "rx_interrupts", "impair_rx", "impair_tx",          \
-      "impair_seed", "capture"
+#define POLLUX_PORT_KEYS                                                                          \
+  "name", "device", "addresses", "gateway", "kernel_address", "mtu", "vlan", "descriptors",       \
+      "checksum_offload", "tso", "lro", "rx_interrupts", "impair_rx", "impair_tx", "impair_seed", \
+      "capture"
 #define POLLUX_PRELOAD_KEYS "loopback"
 #define POLLUX_SECTIONS "stack", "tcp", "port", "preload"

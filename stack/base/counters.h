@@ -27,7 +27,11 @@ namespace pollux {
   X(tcp_active_opens, "connections asked for")                                   \
   X(tcp_passive_opens, "connections accepted from the wire")                     \
   X(tcp_listen_overflows, "handshakes dropped because an accept queue was full") \
+  X(tcp_listen_drops, "SYNs and handshakes dropped by listeners for any reason") \
   X(tcp_syn_dropped, "SYNs dropped because too many handshakes were open")       \
+  X(tcp_syncookies_sent, "SYNs answered with a cookie and forgotten")            \
+  X(tcp_syncookies_received, "ACKs that brought a cookie back")                  \
+  X(tcp_syncookies_failed, "ACKs that brought none while cookies were out")      \
   X(tcp_timeouts, "retransmission timeouts")                                     \
   X(tcp_challenge_acks, "challenge ACKs sent (RFC 5961)")                        \
   X(tcp_no_memory, "segments or connections refused for want of memory")         \

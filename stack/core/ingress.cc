@@ -89,14 +89,15 @@ void Stack::receive_segment(tcp::Arrival&& arrival, NapiSet visited, Instant now
   }
   if (tcp::TimeWait* time_wait = tcp_.find_time_wait(tuple)) {
     listener = tcp_.segment_arrives_time_wait(*time_wait, arrival.segment, now);
-  } else if (peers_ && pass_on(arrival, visited)) {
+  } else if (peers_ && pass_on(arrival, visited, now)) {
     return;
   } else if (listener = tcp_.find_listener(tuple); !listener) {
     tcp_.segment_arrives_closed(tuple, arrival.segment);
   }
   if (!listener) return;
-  tcp_.segment_arrives_listen(*listener, tuple, std::move(arrival.segment),
-                              mtu_to(tuple.remote.address, now), now);
+  tcp::Connection* const made = tcp_.segment_arrives_listen(
+      *listener, tuple, std::move(arrival.segment), mtu_to(tuple.remote.address, now), now);
+  if (made) after_event(*made, now);
 }
 
 // Takes what happened to the connection: wakes its socket or its listener's, re-arms its timer, may

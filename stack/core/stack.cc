@@ -24,7 +24,8 @@ constexpr Duration kTrialSleep = Duration::ms(20);
 tcp::TcpLimits tcp_limits(const Config& config) {
   return {.connections = config.connections,
           .listeners = config.listeners,
-          .time_waits = config.time_waits};
+          .time_waits = config.time_waits,
+          .half_open = std::max(config.connections / 4, 1u)};
 }
 
 }  // namespace

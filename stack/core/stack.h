@@ -142,7 +142,7 @@ class Stack final : public WorldGate {
   bool comes_home(const FourTuple& tuple) const;
   void post(unsigned to, Letter&& letter);
   void steer(unsigned to, Letter&& letter);
-  bool pass_on(tcp::Arrival& arrival, NapiSet visited);
+  bool pass_on(tcp::Arrival& arrival, NapiSet visited, Instant now);
   bool pass_on(const icmp::Error& error, NapiSet visited);
   void pass_on_datagram(Letter&& letter);
   void share_arp(InterfaceId interface, const ArpMessage& message);

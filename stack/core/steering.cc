@@ -54,9 +54,10 @@ void Stack::steer(unsigned to, Letter&& letter) {
 
 // A segment that no connection here is for. It visits those that hold its port, one after the
 // other; the last of them answers if it is nobody's. False: here.
-bool Stack::pass_on(tcp::Arrival& arrival, NapiSet visited) {
+bool Stack::pass_on(tcp::Arrival& arrival, NapiSet visited, Instant now) {
   const bool is_syn = arrival.segment.ctl.has(tcp::SYN) && !arrival.segment.ctl.has(tcp::ACK);
   if (is_syn && tcp_.find_listener(arrival.tuple)) return false;
+  if (tcp_.brings_cookie(arrival.tuple, arrival.segment, now)) return false;
   const NapiSet others = tcp_.ports().worlds(arrival.tuple.local.port) & ~(visited | own_bit());
   if (others == 0) return false;
   steer(static_cast<unsigned>(std::countr_zero(others)), {visited, std::move(arrival)});

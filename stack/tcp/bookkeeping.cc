@@ -68,9 +68,14 @@ bool Tcp::may_complete(const Connection& connection, const Segment& seg, Instant
   const TcpLinks& links = connection.links;
   if (links.is_waiting || !seg.ctl.has(ACK) || seg.ctl.has(RST) || seg.ctl.has(SYN)) return true;
   if (links.listener->defers(links, seg, now)) return false;
-  if (!links.listener->is_accept_queue_full()) return true;
+  return !is_overflowing(*links.listener);
+}
+
+bool Tcp::is_overflowing(const Listener& listener) {
+  if (!listener.is_accept_queue_full()) return false;
   ++shared_.counters.tcp_listen_overflows;
-  return false;
+  ++shared_.counters.tcp_listen_drops;
+  return true;
 }
 
 Listener* Tcp::segment_arrives_time_wait(TimeWait& time_wait, const Segment& seg, Instant now) {
@@ -91,38 +96,61 @@ Listener* Tcp::segment_arrives_time_wait(TimeWait& time_wait, const Segment& seg
   return nullptr;
 }
 
-// RFC 9293 3.10.7.2.
-void Tcp::segment_arrives_listen(Listener& listener, const FourTuple& tuple, Segment seg,
-                                 std::uint16_t mtu, Instant now) {
-  if (seg.ctl.has(RST)) return;
-  if (seg.ctl.has(ACK)) return segment_arrives_closed(tuple, seg);
-  if (!seg.ctl.has(SYN)) return;
-  if (tuple.local == tuple.remote) return;  // we never sent it (MUST-63)
-  if (listener.is_accept_queue_full()) {
-    ++shared_.counters.tcp_listen_overflows;
-    return;
+// RFC 9293 3.10.7.2. Linux: tcp_conn_request().
+Connection* Tcp::segment_arrives_listen(Listener& listener, const FourTuple& tuple, Segment seg,
+                                        std::uint16_t mtu, Instant now) {
+  if (seg.ctl.has(RST)) return nullptr;
+  if (seg.ctl.has(ACK)) return ack_arrives_listen(listener, tuple, std::move(seg), mtu, now);
+  if (!seg.ctl.has(SYN)) return nullptr;
+  if (tuple.local == tuple.remote) return nullptr;  // we never sent it (MUST-63)
+  if (is_overflowing(listener)) return nullptr;
+  if (wants_cookie(listener, tuple)) {
+    answer_with_cookie(listener, tuple, std::move(seg), mtu, now);
+    return nullptr;
   }
-  if (listener.is_half_open_full()) {
-    ++shared_.counters.tcp_syn_dropped;
-    return;
+  TimeWait* const before = demux_.find_time_wait(tuple);
+  if (!may_add_child(listener, before != nullptr)) return nullptr;
+  Connection* child = create_child(listener, tuple);
+  if (!child) return nullptr;
+  SeqNum iss = initial_sequence_number(tuple, secret_.isn, now);
+  if (before) {
+    iss = later(iss, sequence_number_after(*before));
+    remove_time_wait(*before);
   }
+  child->open_passive(tuple, iss, mtu, seg, now);
+  add_child(listener, *child, now);
+  return nullptr;
+}
+
+// Linux has room for a SYN that reopens what is in TIME-WAIT whenever it has cookies for the
+// others.
+bool Tcp::may_add_child(const Listener& listener, bool is_reopening) {
+  const bool is_full = listener.is_half_open_full() && !(is_reopening && config_.syncookies != 0);
+  if (!is_full && half_open_ < limits_.half_open) return true;
+  ++shared_.counters.tcp_syn_dropped;
+  ++shared_.counters.tcp_listen_drops;
+  return false;
+}
+
+// In no table yet. Null: no memory, counted.
+Connection* Tcp::create_child(const Listener& listener, const FourTuple& tuple) {
   const Result<PortUse*> port = ports_.join(*listener.port(), tuple.local.address, world_);
   Connection* child = port ? create_connection(*port, listener.options()) : nullptr;
   if (!child) {
     ++shared_.counters.tcp_no_memory;
-    return;
-  }
-  SeqNum iss = initial_sequence_number(tuple, secret_.isn, now);
-  if (TimeWait* before = demux_.find_time_wait(tuple)) {
-    iss = later(iss, sequence_number_after(*before));
-    remove_time_wait(*before);
+    ++shared_.counters.tcp_listen_drops;
+    return nullptr;
   }
   child->set_timestamp_offset(timestamp_offset(tuple, secret_.timestamp));
-  child->open_passive(tuple, iss, mtu, seg, now);
-  child->links.created_ms = milliseconds(now);
-  enter_demux(*child);
-  listener.add_half_open(child->links);
-  arm(*child);
+  return child;
+}
+
+void Tcp::add_child(Listener& listener, Connection& child, Instant now) {
+  child.links.created_ms = milliseconds(now);
+  enter_demux(child);
+  listener.add_half_open(child.links);
+  ++half_open_;
+  arm(child);
 }
 
 void Tcp::segment_arrives_closed(const FourTuple& tuple, const Segment& seg) {
@@ -226,6 +254,7 @@ void Tcp::close(Listener& listener, Instant now) {
 // connected (RFC 9293 3.10.5 for SYN-RECEIVED).
 void Tcp::drop_child(Listener& listener, TcpLinks& child, Instant now) {
   Connection& connection = connection_of(child);
+  if (!child.is_waiting) --half_open_;
   listener.remove(child);
   connection.abort(now);
   settle(connection, now);
@@ -275,6 +304,7 @@ Listener* Tcp::settle(Connection& connection, Instant now) {
 // Reset or timed out: the listener never hears of it (MUST-11). Otherwise: into the accept queue.
 Listener* Tcp::leave_half_open(Connection& connection) {
   Listener* listener = connection.links.listener;
+  --half_open_;
   if (connection.status() == State::CLOSED) {
     listener->remove(connection.links);
     return nullptr;
@@ -366,6 +396,10 @@ Connection* Tcp::timer_fired(Timer& timer, Instant now) {
     arm(connection);
     return nullptr;
   }
+  const TcpLinks& links = connection.links;
+  const bool is_half_open = links.listener && !links.is_waiting;
+  shared_.is_crowded =
+      is_half_open && (links.listener->is_crowded() || half_open_ > limits_.half_open / 2);
   connection.timeout(now);
   return &connection;
 }

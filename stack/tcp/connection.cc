@@ -36,7 +36,7 @@ void Connection::open(const FourTuple& tuple, SeqNum iss, std::uint16_t mtu, Ins
   send_limit_ = options_.send_buffer != 0 ? options_.send_buffer : config.send_buffer;
   receive_limit_ = options_.receive_buffer != 0 ? options_.receive_buffer : config.receive_buffer;
   rtt_.set_initial_rto(config.initial_rto);
-  peer_mss_ = tuple.remote.address.is_v4() ? 536 : 1220;  // MUST-15, until a SYN says more
+  peer_mss_ = default_mss(tuple);
   timestamps_ok_ = config.timestamps;
   sack_ok_ = config.sack;
   scale_ok_ = config.window_scaling;
@@ -66,8 +66,14 @@ void Connection::open_passive(const FourTuple& tuple, SeqNum iss, std::uint16_t 
   take_syn_options(syn, now);
   enter(State::SYN_RECEIVED);
   send_shutdown_ = fin_queued_ = options_.is_send_shut;
-  ++shared_.counters.tcp_passive_opens;
   pend();
+}
+
+Segment Connection::answer_syn(Instant now) {
+  Segment answer;
+  make_syn(answer, now);
+  rtt_.stop_timing();
+  return answer;
 }
 
 // Text that came with the SYN is not taken: not acknowledged, it comes again.

@@ -37,6 +37,8 @@ class Connection : public PendingHook, private ControlBlock {
   void open_active(const FourTuple& tuple, SeqNum iss, std::uint16_t mtu, Instant now);
   void open_passive(const FourTuple& tuple, SeqNum iss, std::uint16_t mtu, const Segment& syn,
                     Instant now);
+  // After open_passive, for SYN cookies: the SYN,ACK, taken as sent a while ago: nothing is timed.
+  Segment answer_syn(Instant now);
   void set_timestamp_offset(std::uint32_t offset) { ts_offset_ = offset; }  // before open_*
   Result<std::size_t> send(ConstBytes from, const SendFlags& flags, Instant now);
   Result<std::size_t> receive(Bytes to, const ReceiveFlags& flags, Instant now);
@@ -66,6 +68,9 @@ class Connection : public PendingHook, private ControlBlock {
   void set_gso_limit(std::uint16_t octets) { gso_limit_ = octets; }
 
   // --- questions
+  static std::uint16_t default_mss(const FourTuple& tuple) {  // MUST-15, until a SYN says more
+    return tuple.remote.address.is_v4() ? 536 : 1220;
+  }
   bool is_pending() const { return PendingHook::is_linked(); }  // in shared.output_pending
   const FourTuple& tuple() const { return tuple_; }
   UserOptions& options() { return options_; }

@@ -13,9 +13,15 @@ namespace pollux::tcp {
 
 using HashKey = std::array<unsigned char, 16>;
 
+struct CookieKeys {
+  HashKey mac;
+  HashKey mask;
+};
+
 // Drawn once with getrandom(2) by stack/core; every use has a key of its own.
 struct Secret {
   HashKey isn;
+  CookieKeys cookie;
   HashKey timestamp;
   std::array<std::uint64_t, 11> demux;
 };

@@ -10,6 +10,7 @@
 #include "stack/base/ip_address.h"
 #include "stack/tcp/segment.h"
 #include "stack/tcp/shared.h"
+#include "stack/tcp/syn_cookies.h"
 #include "stack/tcp/tcp_links.h"
 
 namespace pollux::tcp {
@@ -34,13 +35,19 @@ class Listener {
   // Linux's sk_acceptq_is_full(): one more than the backlog says fits.
   bool is_accept_queue_full() const { return waiting_count_ > backlog_; }
   bool is_half_open_full() const { return half_open_count_ >= half_open_limit(); }
+  bool is_crowded() const { return half_open_count_ > half_open_limit() / 2; }
   PortUse* port() const { return port_; }
 
   // --- what the socket sets; inherited by connections that arrive later
   UserOptions& options() { return options_; }
+  const UserOptions& options() const { return options_; }
   void set_backlog(std::uint32_t backlog) { backlog_ = backlog; }
   void set_defer_accept(Duration patience) { defer_accept_ = patience; }  // zero: off
   Duration defer_accept() const { return defer_accept_; }
+
+  // --- SYN cookies. Linux: tcp_synq_no_recent_overflow().
+  void note_cookie(Instant now) { cookies_until_ = now + kCookieLife; }
+  bool expects_cookies(Instant now) const { return now < cookies_until_; }
 
   // --- what core wakes the socket for: true once after one or more connections completed (17.11)
   bool take_readable() { return std::exchange(readable_, false); }
@@ -62,8 +69,8 @@ class Listener {
   using List = boost::intrusive::list<TcpLinks, boost::intrusive::base_hook<WaitingHook>,
                                       boost::intrusive::constant_time_size<false>>;
 
-  // Small backlogs too leave room for the handshakes of a burst: Linux answers those with SYN
-  // cookies.
+  // Small backlogs too leave room for the handshakes of a burst; Linux answers those with SYN
+  // cookies at once.
   std::uint32_t half_open_limit() const { return backlog_ < 64 ? 64 : backlog_; }
 
   UserOptions options_;
@@ -73,6 +80,7 @@ class Listener {
   std::uint32_t half_open_count_ = 0;
   std::uint32_t waiting_count_ = 0;
   Duration defer_accept_;
+  Instant cookies_until_;
   bool readable_ = false;
   List half_open_;
   List waiting_;

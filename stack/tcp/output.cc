@@ -24,7 +24,10 @@ std::optional<Segment> Connection::next_segment(Instant now) {
 bool Connection::next_segment(Segment& seg, Instant now) {
   if (reset_owed_) return make_reset(seg, now);
   if (in(State::CLOSED | State::LISTEN)) return false;
-  if (in(kSynchronizing) && snd_.nxt == iss_) return make_syn(seg, now);
+  if (in(kSynchronizing) && snd_.nxt == iss_) {
+    ++shared_.counters.tcp_segments_out;
+    return make_syn(seg, now);
+  }
   if (ack_.duplicates() != 0) return make_ack(seg, reset_seq(), now);
   if (in(kSends)) {
     if (next_retransmission(seg, now) || next_text(seg, now)) return true;
@@ -253,7 +256,6 @@ bool Connection::make_syn(Segment& seg, Instant now) {
     rcv_.acked = rcv_.nxt;
   }
   if (retransmit_at_.is_never()) arm_retransmission(now);
-  ++shared_.counters.tcp_segments_out;
   return true;
 }
 

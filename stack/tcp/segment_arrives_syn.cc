@@ -47,6 +47,7 @@ void Connection::strip_repeated_syn(Segment& seg) {
 void Connection::establish(const Segment& seg, Instant now) {
   const bool closing = fin_queued_;
   enter(closing ? State::FIN_WAIT_1 : State::ESTABLISHED);
+  if (is_passive_) ++shared_.counters.tcp_passive_opens;
   snd_.wnd = seg.ctl.has(SYN) ? seg.wnd : seg.wnd << snd_scale_;
   snd_.max_wnd = std::max(snd_.max_wnd, snd_.wnd);
   snd_.wl1 = seg.seq;

@@ -25,8 +25,9 @@ struct TcpConfig {
   Duration delayed_ack_max = Duration::ms(200);  // RFC 9293 3.8.6.3: below 500 ms (MUST-40)
   std::uint32_t syn_retries = 7;                 // R2 for SYN: at least 3 minutes (MUST-23)
   std::uint32_t synack_retries = 5;
-  std::uint32_t retries1 = 3;   // R1 (SHLD-10)
-  std::uint32_t retries2 = 15;  // R2: 924 s with the defaults (SHLD-11)
+  std::uint32_t syncookies = 1;  // 0: never; 1: when there is no room; 2: always
+  std::uint32_t retries1 = 3;    // R1 (SHLD-10)
+  std::uint32_t retries2 = 15;   // R2: 924 s with the defaults (SHLD-11)
   std::uint32_t orphan_retries = 8;
   std::uint32_t keepalive_time_s = 7200;  // MUST-28
   std::uint32_t keepalive_interval_s = 75;
@@ -123,6 +124,7 @@ struct Shared {
   bool memory_is_scarce = false;
   bool memory_is_exhausted = false;
   std::uint8_t settled = 0;  // Tcp::settle() looks at the memory once in a while
+  bool is_crowded = false;   // about the child whose timer runs: many handshakes wait beside it
   PendingList output_pending;
   std::uint32_t pended = 0;  // how often a connection has linked itself there
 };

@@ -27,6 +27,7 @@ struct TcpLimits {
   std::uint32_t connections = 65536;
   std::uint32_t listeners = 1024;
   std::uint32_t time_waits = 32768;
+  std::uint32_t half_open = 16384;   // handshakes of all listeners; more get cookies
   std::uint32_t replies = 256;       // RSTs and ACKs of no connection, between two flushes
   std::uint32_t max_backlog = 4096;  // net.core.somaxconn
 };
@@ -109,9 +110,13 @@ class Tcp {
   }
   // The listener that takes the segment as the SYN of a new connection; null: all is done.
   Listener* segment_arrives_time_wait(TimeWait& time_wait, const Segment& seg, Instant now);
-  // A SYN makes a half-open child. `mtu`: of the path back to the peer.
-  void segment_arrives_listen(Listener& listener, const FourTuple& tuple, Segment seg,
-                              std::uint16_t mtu, Instant now);
+  // A SYN makes a half-open child, or is answered with a cookie. `mtu`: of the path back to the
+  // peer. Returns what the segment was also an event of, if not null: the connection of an ACK that
+  // brought a cookie back.
+  Connection* segment_arrives_listen(Listener& listener, const FourTuple& tuple, Segment seg,
+                                     std::uint16_t mtu, Instant now);
+  // With several queues: whether the listener here is to have this segment of no connection.
+  bool brings_cookie(const FourTuple& tuple, const Segment& seg, Instant now) const;
   void segment_arrives_closed(const FourTuple& tuple, const Segment& seg);
   // `transport`: at least 8 octets behind the quoted IP header, whose source and destination are
   // given.
@@ -195,6 +200,18 @@ class Tcp {
   Result<PortUse*> take_port(const ActiveOpen& open, FourTuple& tuple, Instant now);
   bool is_tuple_free(const FourTuple& tuple, Instant now) const;
   Connection* create_connection(PortUse* port, const UserOptions& options);
+  bool is_overflowing(const Listener& listener);
+  bool may_add_child(const Listener& listener, bool is_reopening);
+  Connection* create_child(const Listener& listener, const FourTuple& tuple);
+  void add_child(Listener& listener, Connection& child, Instant now);
+  // listener_syn_cookies.cc
+  bool wants_cookie(const Listener& listener, const FourTuple& tuple) const;
+  void answer_with_cookie(Listener& listener, const FourTuple& tuple, Segment syn,
+                          std::uint16_t mtu, Instant now);
+  std::optional<Segment> syn_of_cookie(const FourTuple& tuple, const Segment& ack,
+                                       Instant now) const;
+  Connection* ack_arrives_listen(Listener& listener, const FourTuple& tuple, Segment seg,
+                                 std::uint16_t mtu, Instant now);
   void enter_demux(Connection& connection);
   void leave_demux(Connection& connection);
   Listener* leave_half_open(Connection& connection);
@@ -220,6 +237,7 @@ class Tcp {
   Ring<Reply> replies_;
   TimerWheel wheel_;
   Steering steering_;
+  std::uint32_t half_open_ = 0;  // children in all listeners' lists of these
 };
 
 }  // namespace pollux::tcp

@@ -22,6 +22,8 @@ inline tcp::Secret test_secret(std::uint64_t seed) {
   tcp::Secret secret{};
   for (unsigned char& octet : secret.isn) octet = static_cast<unsigned char>(rng.next());
   for (unsigned char& octet : secret.timestamp) octet = static_cast<unsigned char>(rng.next());
+  for (unsigned char& octet : secret.cookie.mac) octet = static_cast<unsigned char>(rng.next());
+  for (unsigned char& octet : secret.cookie.mask) octet = static_cast<unsigned char>(rng.next());
   for (std::uint64_t& key : secret.demux) key = rng.next();
   return secret;
 }
@@ -60,8 +62,9 @@ class TcpHost {
       tcp.segment_arrives_closed(arrival->tuple, arrival->segment);
     }
     if (!listener) return;
-    tcp.segment_arrives_listen(*listener, arrival->tuple, std::move(arrival->segment), kTestMtu,
-                               now);
+    tcp::Connection* made = tcp.segment_arrives_listen(*listener, arrival->tuple,
+                                                       std::move(arrival->segment), kTestMtu, now);
+    if (made) tcp.settle(*made, now);
   }
   void flush(Instant now, std::deque<Frame>& wire) {
     while (tcp::Connection* connection = tcp.next_pending()) {

@@ -47,9 +47,9 @@ class PeersWorld : public PoolEndsFull {
  protected:
   static constexpr unsigned kQueues = 4;
 
-  PeersWorld() : client_ports_(64, {}, 1), server_ports_(64, {}, 1) {
+  explicit PeersWorld(const Config& config = small_config())
+      : client_ports_(64, {}, 1), server_ports_(64, {}, 1) {
     configure_sockets(64);
-    const Config config = small_config();
     client = std::make_unique<Stack>(config, Stack::Parts{test_pool(), client_ports_, clock_}, 1,
                                      tcp::Secret{});
     client->add_interface(client_device_, port_of(kClient));

@@ -17,6 +17,7 @@ constexpr unsigned kOwner = 2;
 
 class SharedListenersTest : public testing_support::PeersWorld {
  protected:
+  using PeersWorld::PeersWorld;
   void bring_to(unsigned queue) {
     queue_of = [queue](const Octets&) { return queue; };
   }
@@ -232,6 +233,30 @@ TEST_F(SharedListenersTest, a_poll_opens_letters_too) {
   ASSERT_TRUE(servers[1]->inbox().push({0, Letter::Neighbour{1, {}}}));
   poll(*servers[1]);
   EXPECT_TRUE(servers[1]->inbox().is_empty());
+}
+
+class SharedCookiesTest : public SharedListenersTest {
+ protected:
+  static Config config_with_cookies() {
+    Config config = testing_support::small_config();
+    config.tcp.syncookies = 2;
+    return config;
+  }
+  SharedCookiesTest() : SharedListenersTest(config_with_cookies()) {}
+};
+
+// 4987-3.6: RSS brings a SYN and what follows it to one queue.
+TEST_F(SharedCookiesTest, row_4987_3_6_each_part_takes_the_cookies_that_it_sent) {
+  Socket& listener = listen(*servers[kOwner]);
+  for (unsigned i = 0; i < kQueues; ++i) {
+    Socket& near = connect_through(i);
+    Socket* far = accept(listener);
+    ASSERT_NE(far, nullptr) << i;
+    EXPECT_EQ(&stack_of(*far), servers[i].get());
+    EXPECT_EQ(servers[i]->counters().tcp_syncookies_received, 1u);
+    expect_echo(near, *far);
+  }
+  EXPECT_EQ(steered_in_all(), 0u);
 }
 
 }  // namespace

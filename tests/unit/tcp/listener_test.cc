@@ -101,6 +101,7 @@ TEST_F(ListeningTest, a_full_accept_queue_drops_the_last_ack_and_takes_it_later)
   EXPECT_EQ(listener->half_open(), 1u);
   EXPECT_EQ(third->status(), State::ESTABLISHED);
   EXPECT_GE(server->counters.tcp_listen_overflows, 1u);
+  EXPECT_EQ(server->counters.tcp_listen_drops, server->counters.tcp_listen_overflows);
   Connection* fourth = connect(80);
   EXPECT_EQ(fourth->status(), State::SYN_SENT);  // its SYN was dropped
   EXPECT_EQ(listener->half_open(), 1u);
@@ -120,6 +121,8 @@ TEST_F(ListeningTest, a_full_accept_queue_drops_the_last_ack_and_takes_it_later)
 }
 
 TEST_F(ListeningTest, too_many_half_open_children_are_dropped_and_counted) {
+  config.syncookies = 0;
+  server = std::make_unique<testing_support::TcpHost>(server->address, config);
   Listener* listener = server->listen(80, 4);
   for (std::uint16_t i = 0; i < 100; ++i) {
     server->tcp.segment_arrives_listen(
@@ -127,6 +130,7 @@ TEST_F(ListeningTest, too_many_half_open_children_are_dropped_and_counted) {
   }
   EXPECT_EQ(listener->half_open(), 64u);
   EXPECT_EQ(server->counters.tcp_syn_dropped, 36u);
+  EXPECT_EQ(server->counters.tcp_listen_drops, 36u);
   EXPECT_EQ(server->tcp.connections(), 64u);
   is_cut = true;
   settle();
@@ -265,6 +269,38 @@ TEST_F(ListeningTest, children_inherit_what_the_program_set) {
   EXPECT_FALSE(out->options().no_delay);
   close(*client, *out);
   close(*server, *in);
+}
+
+// V21: a RST is never larger than what it answers, and none answers a RST.
+TEST_F(ListeningTest, v21_no_reset_is_longer_than_what_it_answers) {
+  Listener* listener = server->listen(80, 4);
+  for (unsigned bits = 0; bits < 256; ++bits) {
+    for (const std::uint16_t port : {std::uint16_t{80}, std::uint16_t{9}}) {
+      Segment seg;
+      seg.ctl = Control(static_cast<std::uint8_t>(bits));
+      const Control control = seg.ctl;
+      seg.ack = SeqNum(bits);
+      if (port == 80) {
+        server->tcp.segment_arrives_listen(*listener, from_port(1000, 80), std::move(seg), 1500,
+                                           now);
+      } else {
+        server->tcp.segment_arrives_closed(from_port(1000, 9), seg);
+      }
+      const auto reply = server->tcp.next_reply();
+      EXPECT_FALSE(server->tcp.next_reply());
+      if (!reply) continue;
+      EXPECT_FALSE(control.has(RST)) << bits;
+      EXPECT_TRUE(reply->segment.ctl.has(RST)) << bits;
+      const Encoded encoded = server->tcp.encode(*reply, {});
+      EXPECT_EQ(encoded.packet.size(), 20u);  // a header, the least there is
+    }
+    if (Connection* child = server->tcp.find_connection(from_port(1000, 80))) {
+      child->abort(now);
+      server->tcp.settle(*child, now);
+      server->flush(now, wire);
+      wire.clear();
+    }
+  }
 }
 
 }  // namespace pollux::tcp
