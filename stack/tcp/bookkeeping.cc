@@ -19,8 +19,11 @@ Connection& connection_of(Timer& timer) {
   return *boost::intrusive::get_parent_from_member(&timer, &Connection::timer);
 }
 
+// What is left of the window is rounded up to the scale: the right edge that has been offered does
+// not go back (SHLD-14).
 TimeWaitState time_wait_state(const Connection& connection) {
-  const std::uint32_t wnd = connection.rcv().wnd >> connection.receive_scale();
+  const std::uint32_t unit = 1u << connection.receive_scale();
+  const std::uint32_t wnd = (connection.rcv().wnd + unit - 1) >> connection.receive_scale();
   return {.snd_nxt = connection.snd().nxt,
           .rcv_nxt = connection.rcv().nxt,
           .rcv_wnd = static_cast<std::uint16_t>(std::min(wnd, 65535u)),

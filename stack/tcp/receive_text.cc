@@ -117,13 +117,15 @@ std::uint32_t Connection::window_space() const {
 }
 
 // SEG.WND of the segment being made. The right edge never goes back (SHLD-14), also not by the
-// rounding of the scale; it goes forward by a worthwhile step only (MUST-39).
+// rounding of the scale; it goes forward by a worthwhile step only (MUST-39), and not in TIME-WAIT,
+// whose block answers with the window that it took over.
 std::uint16_t Connection::window_field() {
   const bool in_syn = in(State::SYN_SENT | State::SYN_RECEIVED) && snd_.nxt == iss_;
   const unsigned scale = in_syn ? 0 : rcv_scale_;
   const std::uint32_t space = std::min(window_space(), 65535u << scale);
   const std::uint32_t step = std::min<std::uint32_t>(receive_limit_ / 4, advertised_mss());
-  const std::uint32_t offer = space >= rcv_.wnd + step ? space : rcv_.wnd;
+  const bool may_grow = space >= rcv_.wnd + step && !in(State::TIME_WAIT);
+  const std::uint32_t offer = may_grow ? space : rcv_.wnd;
   std::uint32_t field = offer >> scale;
   if (field << scale < rcv_.wnd) ++field;
   field = std::min(field, 65535u);

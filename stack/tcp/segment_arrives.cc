@@ -90,7 +90,9 @@ void Connection::challenge_ack(Instant now) {
 // right edge passes (a peer that has filled our window and lost something sends its ACKs from
 // there), and so does one that begins before the window and ends behind it.
 bool Connection::check_sequence_number(Segment& seg, Instant now) {
-  if (in(State::SYN_RECEIVED) && seg.ctl.has(SYN) && seg.seq == irs_) strip_repeated_syn(seg);
+  // With RST it repeats nothing: it lies before the window and is dropped there (5961-3.2a).
+  const bool is_bare_syn = seg.ctl.has(SYN) && !seg.ctl.has(RST);
+  if (in(State::SYN_RECEIVED) && is_bare_syn && seg.seq == irs_) strip_repeated_syn(seg);
   const SeqNum end = seg.seq + seg.len();
   const SeqNum right = rcv_.nxt + rcv_.wnd;
   const bool begins_inside = rcv_.nxt <= seg.seq && seg.seq < right;

@@ -1,6 +1,7 @@
 // bookkeeping_test.cc - Tcp's tables over whole connections: TIME-WAIT, limits, timers, lifetimes.
 #include <gtest/gtest.h>
 
+#include "stack/wire/headers.h"
 #include "tests/support/tcp_hosts.h"
 
 namespace pollux::tcp {
@@ -127,6 +128,51 @@ TEST_F(BookkeepingTest, must_13_time_wait_answers_the_fin_again_and_waits_anew) 
   advance(Duration::seconds(1));  // the FIN is sent again
   EXPECT_EQ(server->tcp.connections(), 0u);
   EXPECT_GT(client->tcp.next_timeout(), expires);
+}
+
+// SHLD-14, 7323-2.4: whatever the connection had offered last, and however the scale rounds.
+TEST_F(BookkeepingTest, shld_14_time_wait_keeps_the_right_edge_that_was_offered) {
+  Listener* listener = server->listen(80, 4);
+  for (const std::size_t octets : {1u, 100u, 127u, 128u, 129u, 1000u, 20000u}) {
+    Connection* out = connect(80);
+    Connection* in = accepted(*listener);
+    const unsigned scale = in->receive_scale();
+    ASSERT_NE(scale, 0u);
+    ASSERT_TRUE(out->send(bytes_of(std::string(octets, 'x')), {}, now).ok());
+    settle();
+    while (read_all(*in, now).size() != 0) settle();
+    SeqNum edge{};
+    const auto note_edge = [&] {
+      server->flush(now, wire);
+      for (const Frame& frame : wire) {
+        const auto& header = *frame.packet.peek<wire::TcpHeader>();
+        const SeqNum offered = SeqNum(header.ack) + (std::uint32_t{header.window} << scale);
+        EXPECT_TRUE(edge == SeqNum{} || edge <= offered) << edge - offered << " with " << octets;
+        edge = offered;
+      }
+    };
+    const FourTuple tuple = in->tuple();
+    in->close(now);
+    server->tcp.release(*in, now);
+    note_edge();
+    settle();
+    out->close(now);
+    client->tcp.release(*out, now);
+    client->flush(now, wire);
+    deliver_all();
+    note_edge();  // the ACK of the FIN, the connection's
+    wire.clear();
+    TimeWait* time_wait = server->tcp.find_time_wait(tuple);
+    ASSERT_NE(time_wait, nullptr);
+    Segment fin;
+    fin.seq = time_wait->state.rcv_nxt - 1;
+    fin.ctl = FIN | ACK;
+    fin.ack = time_wait->state.snd_nxt;
+    server->tcp.segment_arrives_time_wait(*time_wait, fin, now);
+    note_edge();  // the block's
+    deliver_all();
+    settle();
+  }
 }
 
 // MAY-2.

@@ -46,6 +46,24 @@ TEST(SegmentArrivesSynReceived, rst_ends_a_passive_open_silently) {  // MUST-11
   EXPECT_EQ(peer.connection().pending_error(), Errno{});
 }
 
+// 5961-3.2a: at the IRS it lies before the window, and a SYN with RST is no SYN that comes again.
+TEST(SegmentArrivesSynReceived, syn_with_rst_before_the_window_is_dropped) {
+  Peer passive;
+  passive.connection().open_passive(passive.tuple(), passive.iss, 1500, syn_with({}), passive.now);
+  passive.drain();
+  Opening active;
+  active.sends({.ctl = SYN});
+  active.drain();
+  for (Peer* peer : {&passive, static_cast<Peer*>(&active)}) {
+    for (const Control ctl : {SYN | RST, SYN | RST | ACK}) {
+      peer->sends({.seq = SeqNum(5000), .ctl = ctl});
+      EXPECT_EQ(peer->state(), State::SYN_RECEIVED);
+      peer->expects_nothing();
+    }
+    EXPECT_EQ(peer->connection().pending_error(), Errno{});
+  }
+}
+
 TEST(SegmentArrivesSynReceived, rst_refuses_an_active_open) {  // MUST-11
   Opening peer;
   peer.sends({.ctl = SYN});
