@@ -144,7 +144,10 @@ bool Stack::poll(unsigned budget, Instant now) {
 
 void Stack::advance_timers(Instant now) {
   look_at_devices(now);
-  tcp_.advance_timers(now, [&](tcp::Connection& connection) { after_event(connection, now); });
+  tcp_.advance_timers(now, [&](tcp::Connection& connection) {
+    if (connection.is_at_r1()) doubt_neighbour(connection.tuple().remote.address, now);
+    after_event(connection, now);
+  });
   reassembly_.advance(now);
   ipv4::Arrived first;
   while (reassembly_.next_expired(first)) {
@@ -153,6 +156,13 @@ void Stack::advance_timers(Instant now) {
            {.type = icmp::kTimeExceeded, .code = icmp::kReassemblyTimeExceeded}, now);
   }
   for (auto& out : interfaces_) out->neighbours().advance(now);
+}
+
+// RFC 9293 3.8.3 (MUST-20 a): the way may be a dead neighbour's.
+void Stack::doubt_neighbour(const IpAddress& remote, Instant now) {
+  const Result<Route> route = routes_.lookup(remote);
+  if (!route || route->interface == kLoopbackInterface) return;
+  interface(route->interface).neighbours().doubt(route->next_hop, now);
 }
 
 Instant Stack::next_device_event() const {

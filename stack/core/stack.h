@@ -192,6 +192,7 @@ class Stack final : public WorldGate {
   bool may_defer(Instant now);
   void finish_call(Instant now);
   void advance_timers(Instant now);
+  void doubt_neighbour(const IpAddress& remote, Instant now);
   Instant layers_timeout() const;
   Instant earliest_timeout() const { return earlier(layers_timeout(), next_device_event()); }
   Instant next_device_event() const;

@@ -66,6 +66,13 @@ Result<IpAddress> Socket::local_address(const IpAddress& given) const {
   return Errno::address_not_available;
 }
 
+// RFC 1122 3.2.1.3 (g). Linux: __mkroute_output().
+Result<Route> Socket::route_from(const IpAddress& source, const IpAddress& destination) const {
+  ASSIGN_OR_RETURN(const Route route, world_->routes.lookup(destination));
+  if (source.is_loopback() && route.interface != kLoopbackInterface) return Errno::invalid;
+  return route;
+}
+
 Result<Endpoint> Socket::remote_endpoint(const Endpoint& given, const IpAddress& bound) const {
   Endpoint remote = given;
   if (remote.address.is_unspecified()) {

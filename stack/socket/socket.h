@@ -180,6 +180,8 @@ class Socket : public File {
     const bool is_one = route.is_broadcast || world_->routes.is_broadcast(address);
     return is_one && !address.is_multicast();
   }
+  // ENETUNREACH, ENETDOWN. EINVAL: 127.0.0.0/8 is no source of what leaves this host.
+  Result<Route> route_from(const IpAddress& source, const IpAddress& destination) const;
   // 0.0.0.0 and :: mean this host. ENETUNREACH.
   Result<Endpoint> remote_endpoint(const Endpoint& given, const IpAddress& bound) const;
 

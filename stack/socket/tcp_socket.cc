@@ -105,7 +105,7 @@ Result<void> TcpSocket::connect(const Endpoint& remote, Instant now) {
 
 Result<void> TcpSocket::start_connect(const Endpoint& given, Instant now) {
   ASSIGN_OR_RETURN(const Endpoint remote, remote_endpoint(given, bound_));
-  ASSIGN_OR_RETURN(const Route route, world_->routes.lookup(remote.address));
+  ASSIGN_OR_RETURN(const Route route, route_from(bound_, remote.address));
   // RFC 1122 4.2.3.10 (MUST-46).
   if (route.is_broadcast || is_broadcast(route, remote.address)) return Errno::network_unreachable;
   const IpAddress source = bound_.is_unspecified() ? route.source : bound_;

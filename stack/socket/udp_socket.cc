@@ -36,7 +36,7 @@ Result<void> UdpSocket::bind_if_unbound() {
 Result<void> UdpSocket::connect(const Endpoint& given, Instant) {
   RETURN_IF_ERROR(bind_if_unbound());
   ASSIGN_OR_RETURN(const Endpoint wanted, remote_endpoint(given, bound_));
-  ASSIGN_OR_RETURN(const Route route, world_->routes.lookup(wanted.address));
+  ASSIGN_OR_RETURN(const Route route, route_from(bound_, wanted.address));
   if (is_broadcast(route, wanted.address) && !options_.has(SocketFlag::broadcast)) {
     return Errno::access;
   }

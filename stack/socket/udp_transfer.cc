@@ -141,7 +141,9 @@ Result<void> UdpSocket::emit(Outgoing from) {
                          .dont_fragment = is_df_set(options_.mtu_discover, fits)},
                   .mtu = from.mtu,
                   .packet = std::move(packet)};
-  CHECK(world_->datagrams_out.push(std::move(out)));
+  // A multicast TTL of 0 stays on this host, and nobody here can be a member. Linux:
+  // ip_mc_output().
+  if (way.ttl != 0) CHECK(world_->datagrams_out.push(std::move(out)));
   // Linux: sock_wfree(). The room of a datagram that leaves is an edge (18.7); its loopback gives
   // it back before anybody receives.
   wait_queue().wake_up(kWritableKey);
@@ -177,7 +179,7 @@ Result<UdpSocket::Way> UdpSocket::way_of(const SendMessage& message) const {
 }
 
 Result<Route> UdpSocket::route_of(Way& way) const {
-  ASSIGN_OR_RETURN(const Route route, world_->routes.lookup(way.remote.address));
+  ASSIGN_OR_RETURN(const Route route, route_from(way.source, way.remote.address));
   if (is_broadcast(route, way.remote.address) && !options_.has(SocketFlag::broadcast)) {
     return Errno::access;
   }

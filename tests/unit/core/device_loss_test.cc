@@ -5,6 +5,7 @@ namespace pollux {
 namespace {
 
 using testing_support::append;
+using testing_support::arp_request;
 using testing_support::at;
 using testing_support::ip_frame;
 using testing_support::kPeer;
@@ -153,6 +154,7 @@ TEST_F(DeviceLoss, without_a_link_what_is_sent_is_lost_and_comes_again) {
   EXPECT_GT(stack_->counters().tx_dropped, 1u);
   EXPECT_GT(stack_->counters().tcp_retransmitted, 1u);
   device_.has_link = true;
+  device_.arrive(arp_request());  // the peer, whom we have had to doubt (MUST-20)
   pass(Duration::seconds(2));
   const auto is_text = [](const Octets& frame) { return frame.size() == kTcp + 20 + 100; };
   EXPECT_TRUE(std::any_of(device_.sent.begin(), device_.sent.end(), is_text));
