@@ -10,7 +10,8 @@ namespace {
 constexpr Duration kProbeWait = Duration::seconds(1), kProbeMin = Duration::seconds(1),
                    kProbeSpread = Duration::seconds(1), kAnnounceWait = Duration::seconds(2),
                    kAnnounceInterval = Duration::seconds(2),
-                   kDefendInterval = Duration::seconds(10);
+                   kDefendInterval = Duration::seconds(10),
+                   kRateLimitInterval = Duration::seconds(60);
 constexpr std::uint8_t kProbes = 3, kAnnouncements = 2;
 
 Duration up_to(Rng& rng, Duration most) {
@@ -74,7 +75,7 @@ bool OwnAddresses::check_conflict(const ArpMessage& message, Instant now) {
     if (!claimed && !wanted) continue;
     if (own.phase == Phase::probing) {
       own.phase = Phase::lost;
-      own.next = Instant::never();
+      own.next = now + kRateLimitInterval;  // RFC 5227 2.1.1, from the first conflict on
     } else if (own.phase != Phase::lost && now - own.last_defence >= kDefendInterval) {
       own.last_defence = now;
       own.defend = true;
@@ -115,7 +116,10 @@ std::optional<ArpMessage> OwnAddresses::next_message(Instant now) {
       return message_of(own);
     }
     if (own.next > now) continue;
-    if (own.phase == Phase::probing && own.sent == kProbes) {  // nobody answered: it is ours
+    if (own.phase == Phase::lost) {  // the other may have gone
+      own.phase = Phase::probing;
+      own.sent = 0;
+    } else if (own.phase == Phase::probing && own.sent == kProbes) {  // nobody answered: it is ours
       own.phase = Phase::announcing;
       own.sent = 0;
     }

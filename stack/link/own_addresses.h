@@ -14,7 +14,8 @@
 namespace pollux {
 
 // silent: the address is ours, nothing is said. announce: ours, and the neighbours are told.
-// probe: asked for first, ours after nobody answered (RFC 5227 2.1.1), then announced.
+// probe: asked for first, ours after nobody answered (RFC 5227 2.1.1), then announced; if somebody
+// did, asked for again once a minute.
 enum class Claim : std::uint8_t { silent, announce, probe };
 
 // A few addresses, fixed at start. Part of Neighbours.

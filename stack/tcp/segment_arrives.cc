@@ -73,6 +73,7 @@ void Connection::refuse(const Segment& seg, Instant now) {
   if (seg.ctl.has(RST)) return;
   if (seg.len() != 0 && !seg.ctl.has(SYN)) {
     ack_.owe_now();
+    challenge_ms_ = milliseconds(now);  // it says all that a challenge would (RFC 5961 10)
   } else {
     challenge_ack(now);
   }

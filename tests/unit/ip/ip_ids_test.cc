@@ -22,7 +22,8 @@ TEST(IpIds, none_repeats_within_a_run) {  // 6864-4
   }
 }
 
-TEST(IpIds, steps_are_no_steps) {  // CVE-2020-36516: a counter would show one difference
+// 6864-4, V10 (CVE-2020-36516): a counter would show one difference.
+TEST(IpIds, steps_are_no_steps) {
   Rng rng(2);
   IpIds ids(rng);
   std::vector<int> differences(256);

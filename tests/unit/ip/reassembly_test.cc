@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "tests/support/long_runs.h"
 #include "tests/unit/ip/ip_test_support.h"
 
 namespace pollux {
@@ -123,6 +124,7 @@ TEST_F(ReassemblyTest, spoiled_datagram_is_forgotten_in_time) {
   EXPECT_TRUE(add(whole, {32, 64}));
 }
 
+// frag-overlap, V6.
 TEST_F(ReassemblyTest, two_ends_contradict) {
   const Octets whole = pattern(64), shorter = pattern(40), longer = pattern(80);
   add(whole, {48, 64}).ok();
@@ -150,7 +152,8 @@ TEST_F(ReassemblyTest, lengths_that_no_fragment_has) {
   EXPECT_EQ(reassembly->datagrams(), 0u);
 }
 
-TEST_F(ReassemblyTest, tcp_headers_are_not_cut) {  // RFC 1858, RFC 3128
+// frag-overlap (RFC 1858, RFC 3128): no tiny first fragment.
+TEST_F(ReassemblyTest, tcp_headers_are_not_cut) {
   const Octets whole = pattern(64);
   const Header tcp{.protocol = 6};
   EXPECT_EQ(refusal(add(whole, {0, 8}, tcp)), Drop::bad_length);
@@ -160,6 +163,7 @@ TEST_F(ReassemblyTest, tcp_headers_are_not_cut) {  // RFC 1858, RFC 3128
   EXPECT_TRUE(add(whole, {24, 64}, tcp));
 }
 
+// 1122-3.3.2.
 TEST_F(ReassemblyTest, times_out_after_30_s_and_tells_of_the_first_fragment) {
   const Octets whole = pattern(64);
   EXPECT_TRUE(reassembly->next_timeout().is_never());
@@ -183,6 +187,7 @@ TEST_F(ReassemblyTest, times_out_after_30_s_and_tells_of_the_first_fragment) {
 
 // --- bounds (frag-limits, V6)
 
+// frag-limits.
 TEST_F(ReassemblyTest, fragments_of_a_datagram_are_bounded) {
   start({.fragments_per_datagram = 4});
   const Octets whole = pattern(400);
@@ -193,6 +198,7 @@ TEST_F(ReassemblyTest, fragments_of_a_datagram_are_bounded) {
   EXPECT_EQ(reassembly->fragments(), 0u);
 }
 
+// frag-limits, V6.
 TEST_F(ReassemblyTest, one_source_takes_only_its_share) {
   start({.datagrams = 32, .datagrams_per_source = 8});
   const Octets whole = pattern(64);
@@ -217,6 +223,7 @@ TEST_F(ReassemblyTest, the_oldest_datagram_gives_way) {
   EXPECT_TRUE(add(whole, {32, 64}, {.id = 4}));
 }
 
+// frag-limits, V6.
 TEST_F(ReassemblyTest, memory_is_bounded_by_whole_buffers) {
   start({.memory = 20000});
   const Octets whole = pattern(64);
@@ -227,20 +234,39 @@ TEST_F(ReassemblyTest, memory_is_bounded_by_whole_buffers) {
   EXPECT_GE(reassembly->evictions(), 50u);
 }
 
-TEST_F(ReassemblyTest, flood_of_random_fragments_stays_bounded) {
-  start({.datagrams = 64, .fragments = 256, .memory = 300000});
-  const Octets whole = pattern(65000);
-  for (int i = 0; i < 50000; ++i) {
-    const std::size_t begin = 8 * rng.below(8000);
-    const Header header{
-        .source = IpAddress::v4(198, 18, 0, 2 + static_cast<unsigned>(rng.below(100))),
-        .id = static_cast<std::uint16_t>(rng.below(500))};
-    add(whole, {begin, begin + 8 * (1 + rng.below(20))}, header).ok();
-    now = now + Duration::us(100);
+// frag-limits, V6 a (CVE-2018-5391): random fragments of a hundred sources, a million of them in
+// the suite `long`: what they hold stays bounded, and the datagrams of another source become whole
+// in their midst.
+TEST_F(ReassemblyTest, a_flood_of_random_fragments_stays_bounded) {
+  start({.datagrams = 64, .fragments = 256, .memory = 600000});
+  const Octets whole = pattern(64);
+  const auto hostile = [&] {
+    ipv4::Arrived fragment;
+    fragment.info.source = IpAddress::v4(198, 18, 0, 100 + static_cast<unsigned>(rng.below(100)));
+    fragment.info.destination = kUs;
+    fragment.info.protocol = wire::kProtocolUdp;
+    fragment.info.interface = kA;
+    fragment.id = static_cast<std::uint16_t>(rng.below(500));
+    fragment.fragment_offset = static_cast<std::uint16_t>(8 * rng.below(8000));
+    fragment.more_fragments = rng.chance(0.99);
+    fragment.is_fragment = true;
+    fragment.packet = test_pool().allocate();
+    fragment.packet.put(static_cast<std::uint16_t>(8 * (1 + rng.below(20))));
+    return fragment;
+  };
+  const std::uint32_t fragments = testing_support::times(50'000, 1'000'000);
+  std::uint32_t whole_ones = 0;
+  for (std::uint32_t i = 0; i < fragments; ++i) {
+    reassembly->add(hostile(), now).ok();
+    now = now + Duration::us(10);
     ASSERT_LE(reassembly->datagrams(), 64u);
     ASSERT_LE(reassembly->fragments(), 256u);
-    ASSERT_LE(reassembly->memory(), 300000u);
+    ASSERT_LE(reassembly->memory(), 600000u);
+    const Header quiet{.id = static_cast<std::uint16_t>(i / 1000)};
+    if (i % 1000 == 0) add(whole, {0, 32}, quiet).ok();
+    if (i % 1000 == 8) whole_ones += add(whole, {32, 64}, quiet).ok();
   }
+  EXPECT_EQ(whole_ones, fragments / 1000);
 }
 
 // 3168-5.3: every pair of codepoints, in both orders. CE is never lost; beside Not-ECT it is

@@ -36,7 +36,8 @@ TEST_F(OwnAddressesTest, silent_says_nothing_and_owns) {
   EXPECT_FALSE(own.next_message(now));
 }
 
-TEST_F(OwnAddressesTest, announces_twice_two_seconds_apart) {  // RFC 5227 2.3
+// 5227-2.1 (RFC 5227 2.3).
+TEST_F(OwnAddressesTest, announces_twice_two_seconds_apart) {
   own.add(kAddress, Claim::announce, now);
   EXPECT_TRUE(own.owns(kAddress.address));
   const Instant start = now;
@@ -52,7 +53,8 @@ TEST_F(OwnAddressesTest, announces_twice_two_seconds_apart) {  // RFC 5227 2.3
   EXPECT_TRUE(own.next_timeout().is_never());
 }
 
-TEST_F(OwnAddressesTest, probes_three_times_then_announces) {  // RFC 5227 2.1.1
+// 5227-2.1 (RFC 5227 2.1.1).
+TEST_F(OwnAddressesTest, probes_three_times_then_announces) {
   own.add(kAddress, Claim::probe, now);
   EXPECT_FALSE(own.owns(kAddress.address));
   Instant last = now;
@@ -84,7 +86,26 @@ TEST_F(OwnAddressesTest, answer_to_a_probe_means_the_address_is_lost) {
   answer.operation = ArpMessage::Operation::reply;
   EXPECT_TRUE(own.check_conflict(answer, now));
   EXPECT_FALSE(own.owns(kAddress.address));
-  EXPECT_TRUE(own.next_timeout().is_never());
+  EXPECT_EQ(own.next_timeout(), now + Duration::seconds(60));
+}
+
+// 5227-2.1: after ten conflicts at most one attempt a minute; here after the first already. When
+// the other has gone the address is ours.
+TEST_F(OwnAddressesTest, a_lost_address_is_asked_for_again_once_a_minute) {
+  own.add(kAddress, Claim::probe, now);
+  const ArpMessage claim = from(kOther, kAddress.address, kAddress.address);
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    const auto probe = step();
+    ASSERT_TRUE(probe);
+    EXPECT_TRUE(probe->sender.is_unspecified());
+    EXPECT_TRUE(own.check_conflict(claim, now));
+    EXPECT_EQ(own.next_timeout(), now + Duration::seconds(60));
+    EXPECT_TRUE(own.check_conflict(claim, now + Duration::seconds(30)));
+    EXPECT_FALSE(own.next_message(now + Duration::ms(59'999))) << "nor is it defended";
+    EXPECT_FALSE(own.owns(kAddress.address));
+  }
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(step());  // three probes, an announcement
+  EXPECT_TRUE(own.owns(kAddress.address));
 }
 
 TEST_F(OwnAddressesTest, simultaneous_probe_means_the_address_is_lost) {
@@ -94,7 +115,8 @@ TEST_F(OwnAddressesTest, simultaneous_probe_means_the_address_is_lost) {
   EXPECT_FALSE(own.owns(kAddress.address));
 }
 
-TEST_F(OwnAddressesTest, defends_once_in_ten_seconds) {  // RFC 5227 2.4 b
+// 5227-2.1 (RFC 5227 2.4 b).
+TEST_F(OwnAddressesTest, defends_once_in_ten_seconds) {
   own.add(kAddress, Claim::silent, now);
   const ArpMessage claim = from(kOther, kAddress.address, IpAddress::v4(198, 18, 0, 7));
   int defences = 0;

@@ -134,7 +134,69 @@ TEST(ConnectionAdversary, desynchronised_ends_fall_silent) {
     a->advance(Duration::ms(100));
     b->advance(Duration::ms(100));
   }
-  EXPECT_LE(exchanged, 60u);  // ten seconds: the retransmissions of one text and what they cause
+  EXPECT_LE(exchanged, 20u);  // ten seconds: the retransmissions of one text and what they cause
+}
+
+// V23: both ends have closed their windows and have text to send: probes and their answers, further
+// and further apart, not an answer for each answer.
+TEST(ConnectionAdversary, two_closed_windows_make_no_storm) {
+  Peer::Setup setup;
+  setup.options.receive_buffer = 4096;
+  auto a = established(setup);
+  Peer::Setup other = setup;
+  auto b = std::make_unique<Peer>(other);
+  b->iss = a->snd_nxt - 1u;
+  b->snd_nxt = a->iss;
+  b->open_passive();
+  std::size_t exchanged = 0;
+  const auto pump = [&](Peer& from, Peer& to) {
+    for (Segment& seg : from.drain()) {
+      ++exchanged;
+      to.sends({.seq = seg.seq,
+                .ack = seg.ack,
+                .wnd = seg.wnd,
+                .ctl = seg.ctl,
+                .text = from.text_of(seg)});
+    }
+  };
+  a->writes(std::string(100'000, 'a'));
+  b->writes(std::string(100'000, 'b'));
+  const auto pass = [&](int tenths) {
+    for (int tenth = 0; tenth < tenths; ++tenth) {
+      a->advance(Duration::ms(100));
+      b->advance(Duration::ms(100));
+      for (int round = 0; round < 10; ++round) pump(*a, *b), pump(*b, *a);
+    }
+  };
+  for (int round = 0; round < 200; ++round) pump(*a, *b), pump(*b, *a);
+  pass(30);  // until the last octets of either window are sent
+  EXPECT_EQ(a->connection().snd().wnd, 0u);
+  EXPECT_EQ(b->connection().snd().wnd, 0u);
+  exchanged = 0;
+  pass(100);
+  EXPECT_GT(exchanged, 4u);
+  EXPECT_LE(exchanged, 40u);  // six probes each way, six answers to each
+}
+
+// V18: one segment acknowledged octet by octet opens the window by one segment at most; what was
+// never sent, acknowledged, opens it by nothing (opt-ack).
+TEST(ConnectionAdversary, acks_that_are_split_or_invented_gain_nothing) {
+  auto peer = established();
+  peer->writes(std::string(500'000, 'x'));
+  peer->drain();
+  const auto cwnd = [&] { return peer->connection().info(peer->now).snd_cwnd; };
+  const std::uint32_t before = cwnd();
+  for (std::uint32_t n = 1; n <= 1460; ++n) {
+    peer->sends({.ack = peer->iss + 1 + n});
+    peer->drain();
+  }
+  EXPECT_LE(cwnd(), before + 1);
+  const std::uint32_t then = cwnd();
+  for (const std::uint32_t beyond : {1u, 1460u, 100'000u, 0x7fffffffu}) {
+    peer->sends({.ack = peer->connection().snd().max + beyond});
+    peer->drain();
+  }
+  EXPECT_EQ(cwnd(), then);
 }
 
 }  // namespace
