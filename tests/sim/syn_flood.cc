@@ -20,6 +20,7 @@ constexpr std::uint16_t kDoor = 80;
 constexpr unsigned kPollBudget = 64;
 constexpr Duration kLeastStep = Duration::us(10);
 constexpr std::size_t kAnswer = 1000;
+constexpr Duration kPatience = Duration::ms(900);  // a SYN that is lost comes again after 1 s
 constexpr std::uint64_t kMebibyte = 1 << 20;
 constexpr unsigned kTurnsPerSecond = 10'000;  // of a FloodDevice
 
@@ -56,7 +57,7 @@ class Flood {
         link_({}, {client_.mac(), client_.pool()}, {server_.mac(), server_.pool()}, rng_, clock_),
         device_(link_.b(), server_.pool(), {{server_.address(), kDoor}, server_.mac()}, clock_),
         visitors_(client_, {server_.address(), kDoor}, kAnswer,
-                  Duration::seconds(1) / plan.visits_per_second) {
+                  {Duration::seconds(1) / plan.visits_per_second, kPatience}) {
     client_.connect_to(link_.a());
     server_.stack().add_interface(device_, port_config(server_.address(), client_.address()));
     desk_ = std::make_unique<Desk>(server_, kDoor, 4096, kAnswer);
@@ -75,7 +76,7 @@ class Flood {
     most_connections_ = server_.stack().connections();
     device_.flood(0, 0);
     visitors_.stop();
-    turn_until(clock_.now() + Visitors::kPatience);
+    turn_until(clock_.now() + kPatience);
     report();
     fmt::print("{} passed, {} failed, 0 skipped\n", passed_, failed_);
     return failed_ == 0;

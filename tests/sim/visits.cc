@@ -120,8 +120,8 @@ void Visit::act() {
 }
 
 void Visitors::act(Instant now) {
-  for (; next_ <= now; next_ = next_ + pause_, ++begun_) {
-    visits_.push_back({std::make_unique<Visit>(host_, desk_, answer_), now + kPatience});
+  for (; next_ <= now; next_ = next_ + pace_.pause, ++begun_) {
+    visits_.push_back({std::make_unique<Visit>(host_, desk_, answer_), now + pace_.patience});
   }
   for (Under& under : visits_) {
     under.visit->act();

@@ -66,12 +66,15 @@ class Visit {
   Duration took_;
 };
 
-// Visits at a steady pace, until stopped; each is given up after kPatience.
+// Visits at a steady pace, until stopped; each is given up when its patience is over.
 class Visitors {
  public:
-  static constexpr Duration kPatience = Duration::seconds(10);
-  Visitors(Host& host, const Endpoint& desk, std::size_t answer, Duration pause)
-      : host_(host), desk_(desk), answer_(answer), pause_(pause) {}
+  struct Pace {
+    Duration pause;
+    Duration patience;
+  };
+  Visitors(Host& host, const Endpoint& desk, std::size_t answer, const Pace& pace)
+      : host_(host), desk_(desk), answer_(answer), pace_(pace) {}
   void start(Instant now) { next_ = now; }
   void stop() { next_ = Instant::never(); }
   Instant next() const { return next_; }
@@ -89,7 +92,7 @@ class Visitors {
   Host& host_;
   Endpoint desk_;
   std::size_t answer_;
-  Duration pause_;
+  Pace pace_;
   Instant next_ = Instant::never();
   std::uint64_t begun_ = 0;
   std::vector<Under> visits_;
