@@ -76,7 +76,8 @@ Segment Connection::answer_syn(Instant now) {
   return answer;
 }
 
-// Text that came with the SYN is not taken: not acknowledged, it comes again.
+// Deviation: text and FIN that came with the SYN are not kept for later, as RFC 9293 3.10.7.2 and
+// 3.10.7.3 have it, but not taken; not acknowledged, they come again. As Linux without Fast Open.
 void Connection::take_syn_options(const Segment& syn, Instant now) {
   irs_ = syn.seq;
   rcv_.nxt = rcv_.acked = irs_ + 1;

@@ -110,11 +110,12 @@ bool Connection::check_sequence_number(Segment& seg, Instant now) {
   return false;
 }
 
-// RFC 5961 3.2: only a RST at RCV.NXT resets; SHLD-2: with or without text.
+// RFC 5961 3.2: only a RST at RCV.NXT resets (SHLD-2: with or without text), one inside the window
+// is challenged. One before or at its end is neither, though its text may have passed: 5961-3.2b.
 bool Connection::check_rst(const Segment& seg, Instant now) {
   if (!seg.ctl.has(RST)) return true;
   if (seg.seq != rcv_.nxt) {
-    challenge_ack(now);
+    if (rcv_.nxt < seg.seq && seg.seq < rcv_.nxt + rcv_.wnd) challenge_ack(now);
     return false;
   }
   if (in(State::TIME_WAIT)) return false;  // RFC 1337: fix F1
@@ -131,7 +132,8 @@ bool Connection::check_rst(const Segment& seg, Instant now) {
   return false;
 }
 
-// RFC 5961 4.2: a SYN never resets, wherever it stands.
+// RFC 5961 4.2: a SYN never resets, wherever it stands. Deviation: nor does it send a passive
+// SYN-RECEIVED back to LISTEN (RFC 9293 3.10.7.4, fourth); who has to guess gains nothing there.
 bool Connection::check_syn(const Segment& seg, Instant now) {
   if (!seg.ctl.has(SYN)) return true;
   challenge_ack(now);
@@ -171,6 +173,7 @@ bool Connection::check_ack(const Segment& seg, Instant now) {
   if (!seg.ctl.has(ACK)) return false;
   if (in(State::SYN_RECEIVED)) {
     if (seg.ack <= snd_.una || seg.ack > snd_.max) {
+      ack_.stop();  // the RST is the answer, also to what trim() found
       owe_reset(seg.ack, false);
       return false;
     }

@@ -31,8 +31,9 @@ void Connection::segment_arrives_syn_sent(const Segment& seg, Instant now) {
   ack_.owe_now();
 }
 
-// The peer's SYN again: our SYN,ACK was lost (then it goes again), or both opened at once, and this
-// is the peer's SYN,ACK, whose SYN we know.
+// The peer's SYN again: our SYN,ACK was lost, or both opened at once, and this is the peer's
+// SYN,ACK, whose SYN we know. Deviation: the former gets the SYN,ACK again, as on Linux; RFC
+// 9293 3.10.7.4, first, would answer with an ACK, which does not help a peer in SYN-SENT.
 void Connection::strip_repeated_syn(Segment& seg) {
   seg.ctl = Control(static_cast<std::uint8_t>(seg.ctl.bits() & ~SYN));
   seg.seq += 1;

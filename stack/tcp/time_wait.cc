@@ -15,13 +15,19 @@ bool is_new_connection(const TimeWaitState& state, const Segment& seg) {
   return seg.seq > state.rcv_nxt;
 }
 
+// PAWS, RFC 7323 5.3 R1.
+bool is_too_old(const TimeWaitState& state, const Segment& seg) {
+  if (!state.has_timestamps || !seg.options.has_timestamps) return false;
+  return static_cast<std::int32_t>(seg.options.ts_val - state.ts_recent) < 0;
+}
+
 }  // namespace
 
 TimeWaitVerdict segment_arrives(const TimeWait& time_wait, const Segment& seg, Instant now) {
   const TimeWaitState& state = time_wait.state;
   if (seg.ctl.has(RST)) return TimeWaitVerdict::ignore;
   if (is_new_connection(state, seg)) return TimeWaitVerdict::reopen;
-  const bool ends_where_we_are = seg.seq + seg.len() == state.rcv_nxt;
+  const bool ends_where_we_are = seg.seq + seg.len() == state.rcv_nxt && !is_too_old(state, seg);
   if (seg.ctl.has(FIN) && ends_where_we_are) return TimeWaitVerdict::restart;  // MUST-13
   const bool is_in_order_ack = seg.len() == 0 && ends_where_we_are && seg.ack <= state.snd_nxt;
   if (is_in_order_ack && !seg.ctl.has(SYN)) return TimeWaitVerdict::ignore;  // all is well

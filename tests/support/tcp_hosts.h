@@ -49,21 +49,24 @@ class TcpHost {
   void receive(Frame frame, Instant now) {
     auto arrival = tcp.decode({frame.source, frame.destination}, std::move(frame.packet));
     ASSERT_TRUE(arrival.ok());
+    receive(std::move(*arrival), now);
+  }
+  void receive(tcp::Arrival arrival, Instant now) {
     tcp::Listener* listener = nullptr;
-    if (tcp::Connection* connection = tcp.find_connection(arrival->tuple)) {
-      if (!tcp.may_receive(*connection, arrival->segment, now)) return;
-      connection->segment_arrives(std::move(arrival->segment), now);
+    if (tcp::Connection* connection = tcp.find_connection(arrival.tuple)) {
+      if (!tcp.may_receive(*connection, arrival.segment, now)) return;
+      connection->segment_arrives(std::move(arrival.segment), now);
       tcp.settle(*connection, now);
       return;
     }
-    if (tcp::TimeWait* time_wait = tcp.find_time_wait(arrival->tuple)) {
-      listener = tcp.segment_arrives_time_wait(*time_wait, arrival->segment, now);
-    } else if (listener = tcp.find_listener(arrival->tuple); !listener) {
-      tcp.segment_arrives_closed(arrival->tuple, arrival->segment);
+    if (tcp::TimeWait* time_wait = tcp.find_time_wait(arrival.tuple)) {
+      listener = tcp.segment_arrives_time_wait(*time_wait, arrival.segment, now);
+    } else if (listener = tcp.find_listener(arrival.tuple); !listener) {
+      tcp.segment_arrives_closed(arrival.tuple, arrival.segment);
     }
     if (!listener) return;
-    tcp::Connection* made = tcp.segment_arrives_listen(*listener, arrival->tuple,
-                                                       std::move(arrival->segment), kTestMtu, now);
+    tcp::Connection* made = tcp.segment_arrives_listen(*listener, arrival.tuple,
+                                                       std::move(arrival.segment), kTestMtu, now);
     if (made) tcp.settle(*made, now);
   }
   void flush(Instant now, std::deque<Frame>& wire) {

@@ -93,6 +93,16 @@ TEST(SegmentArrivesSynReceived, wrong_ack_is_reset) {
   EXPECT_EQ(peer.state(), State::SYN_RECEIVED);
 }
 
+TEST(SegmentArrivesSynReceived, wrong_ack_with_an_old_octet_gets_one_answer) {  // 3.10.7.4, fifth
+  Peer peer;
+  peer.connection().open_passive(peer.tuple(), peer.iss, 1500, syn_with({}), peer.now);
+  peer.drain();
+  peer.sends({.seq = SeqNum(5000), .ack = peer.iss, .ctl = ACK, .text = "old and new"});
+  peer.expects({.seq = peer.iss, .ctl = RST});
+  peer.expects_nothing();
+  EXPECT_EQ(peer.state(), State::SYN_RECEIVED);
+}
+
 TEST(SegmentArrivesSynReceived, text_with_the_last_ack_is_taken) {
   Peer peer;
   peer.connection().open_passive(peer.tuple(), peer.iss, 1500, syn_with({}), peer.now);

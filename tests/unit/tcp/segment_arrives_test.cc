@@ -150,7 +150,10 @@ TEST(SegmentArrives, rst_inside_the_window_is_challenged) {  // 5961-3.2c
 
 TEST(SegmentArrives, rst_outside_the_window_is_ignored) {  // 5961-3.2b
   auto peer = established();
+  const std::uint32_t window = peer->connection().rcv().wnd;
   peer->sends({.seq = peer->snd_nxt - 1u, .ctl = RST});
+  peer->sends({.seq = peer->snd_nxt - 1u, .ctl = RST, .text = "reaches into it"});
+  peer->sends({.seq = peer->snd_nxt + window, .ctl = RST});
   peer->sends({.seq = peer->snd_nxt + 70'000u, .ctl = RST});
   peer->expects_nothing();
   EXPECT_EQ(peer->state(), State::ESTABLISHED);

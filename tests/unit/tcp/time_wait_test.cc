@@ -72,6 +72,19 @@ TEST(TimeWait, what_is_unacceptable_is_acknowledged_but_not_too_often) {
   EXPECT_EQ(segment_arrives(block, old, kNow + Duration::ns(1)), TimeWaitVerdict::acknowledge);
 }
 
+// 7323-5.3: neither the last ACK nor the FIN, whatever its numbers.
+TEST(TimeWait, paws_what_is_too_old_is_acknowledged_and_changes_nothing) {
+  for (const Control ctl : {Control(ACK), FIN | ACK}) {
+    Segment seg = segment(ctl.has(FIN) ? kRcvNxt - 1 : kRcvNxt, ctl);
+    seg.options.has_timestamps = true;
+    seg.options.ts_val = 499;
+    EXPECT_EQ(segment_arrives(time_wait(true), seg, kNow), TimeWaitVerdict::acknowledge);
+    seg.options.ts_val = 500;
+    EXPECT_EQ(segment_arrives(time_wait(true), seg, kNow),
+              ctl.has(FIN) ? TimeWaitVerdict::restart : TimeWaitVerdict::ignore);
+  }
+}
+
 // MAY-2, RFC 6191 2.
 TEST(TimeWait, rfc_6191_without_timestamps_the_sequence_number_decides) {
   EXPECT_EQ(segment_arrives(time_wait(), segment(kRcvNxt + 1, SYN), kNow), TimeWaitVerdict::reopen);
