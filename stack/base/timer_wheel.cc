@@ -59,33 +59,46 @@ bool TimerWheel::find_next(unsigned& level, std::int64_t& tick) const {
 
 void TimerWheel::collect_due(Instant now) {
   is_first_known_ = false;
+  unsigned level = 0, most = kMostPlaced;
+  if (rest_ && !spread(*rest_, most)) return;
   const std::int64_t now_tick = now.to_ns() >> kTickShift;
-  unsigned level = 0;
   std::int64_t tick = 0;
   while (find_next(level, tick) && tick <= now_tick) {
     if (tick > tick_) tick_ = tick;
     const auto slot = static_cast<unsigned>(tick >> (kSlotBits * level)) & (kSlots - 1);
     List& list = slots_[level][slot];
-    if (level > 0) {
-      List timers;
-      timers.swap(list);
-      while (!timers.empty()) {
-        Timer& timer = timers.front();
-        timers.pop_front();
-        place(timer);
-      }
-    } else if (tick < now_tick) {
+    const std::int64_t end = tick + (std::int64_t{1} << (kSlotBits * level));
+    if (end <= now_tick) {
       due_.splice(due_.end(), list);
-    } else {
-      take_due_of_this_tick(list, now);
+    } else if (level == 0) {
+      take_due_of_this_tick(list, now, most);
       break;
+    } else if (!spread(list, most)) {
+      return;  // tick_ stays where the rest begin
     }
   }
   if (now_tick > tick_) tick_ = now_tick;
 }
 
-void TimerWheel::take_due_of_this_tick(List& list, Instant now) {
-  for (auto it = list.begin(); it != list.end();) {
+// Places the timers of a slot that has been reached on the levels below; counts down `most`. False:
+// that was not enough, and the rest are left.
+bool TimerWheel::spread(List& list, unsigned& most) {
+  List timers;
+  timers.swap(list);
+  for (; most != 0 && !timers.empty(); --most) {
+    Timer& timer = timers.front();
+    timers.pop_front();
+    place(timer);
+  }
+  const bool is_done = timers.empty();
+  list.splice(list.end(), timers);
+  rest_ = is_done ? nullptr : &list;
+  return is_done;
+}
+
+// Those of a crowded tick that are not reached become due when it is over.
+void TimerWheel::take_due_of_this_tick(List& list, Instant now, unsigned most) {
+  for (auto it = list.begin(); most != 0 && it != list.end(); --most) {
     Timer& timer = *it++;
     if (timer.deadline_ > now) continue;
     timer.disarm();
@@ -95,6 +108,7 @@ void TimerWheel::take_due_of_this_tick(List& list, Instant now) {
 
 Instant TimerWheel::find_first() const {
   if (!due_.empty()) return due_.front().deadline_;
+  if (rest_) return Instant::from_ns(tick_ << kTickShift);
   unsigned level = 0;
   std::int64_t tick = 0;
   is_first_known_ = true;

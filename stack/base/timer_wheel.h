@@ -25,7 +25,9 @@ class Timer : public boost::intrusive::list_base_hook<
 
 // Ticks of 2^16 ns (65.5 us); kLevels levels of 64 slots reach 2^(16+6*kLevels) ns. Never early: a
 // timer fires at the first advance() at or after its deadline. Later than the reach, it waits in
-// the last level and is placed again. arm and disarm are O(1).
+// the last level and is placed again. arm and disarm are O(1). One advance() looks at kMostPlaced
+// timers at most beside those it fires: in a slot that is fuller the rest wait for the next one,
+// which next_deadline() then says is due (a million timers in one slot would take 20 ms).
 class TimerWheel {
  public:
   explicit TimerWheel(Instant now);
@@ -64,9 +66,11 @@ class TimerWheel {
   using List = boost::intrusive::list<Timer, boost::intrusive::constant_time_size<false>>;
 
   static constexpr unsigned kExactUpTo = 16;
+  static constexpr unsigned kMostPlaced = 8192;
 
   void collect_due(Instant now);
-  void take_due_of_this_tick(List& list, Instant now);
+  bool spread(List& list, unsigned& most);
+  void take_due_of_this_tick(List& list, Instant now, unsigned most);
   List& place(Timer& timer);
   Instant find_first() const;
   bool find_next(unsigned& level, std::int64_t& tick) const;
@@ -80,6 +84,7 @@ class TimerWheel {
   mutable const List* first_slot_ = nullptr;
   mutable bool is_first_known_ = false;
   std::int64_t tick_ = 0;  // every tick before this one has been collected
+  List* rest_ = nullptr;   // a slot that has been reached and is not empty yet
 };
 
 }  // namespace pollux

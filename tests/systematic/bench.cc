@@ -291,11 +291,28 @@ void Bench::inject(const Octets& packet) {
       ipv4::accept(packet_from(packet), {routes_, kWire, /*is_link_broadcast=*/false});
   if (!arrived) return;
   if (arrived->is_fragment) arrived = reassembly_.add(std::move(*arrived), now_);
-  if (!arrived || arrived->info.protocol != pollux::wire::kProtocolTcp) return;
+  if (!arrived) return;
   const IpInfo& ip = arrived->info;
+  if (ip.protocol == pollux::wire::kProtocolIcmp) {
+    const auto message = icmp::decode(ip, arrived->packet, routes_);
+    if (message && message->kind == icmp::Kind::error) hear_error(message->error);
+  }
+  if (ip.protocol != pollux::wire::kProtocolTcp) return;
   Accepted<tcp::Arrival> segment = host_->tcp.decode(
       {ip.source, ip.destination, ip.tos, ip.is_broadcast}, std::move(arrived->packet));
   if (segment) host_->receive(std::move(*segment), now_);
+}
+
+// As core does.
+void Bench::hear_error(const icmp::Error& error) {
+  tcp::Connection* found = host_->tcp.find_connection(error.tuple);
+  if (!found || error.protocol != pollux::wire::kProtocolTcp) return;
+  if (error.is_too_big) {
+    found->path_mtu(error.next_hop_mtu(), tcp::SeqNum(error.seq), now_);
+  } else {
+    found->icmp_error(error.error, error.is_hard, tcp::SeqNum(error.seq), now_);
+  }
+  host_->tcp.settle(*found, now_);
 }
 
 std::vector<Heard> Bench::flush(std::string& wrong) {

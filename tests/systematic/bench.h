@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "stack/ip/icmp.h"
 #include "stack/ip/reassembly.h"
 #include "stack/ip/routes.h"
 #include "tests/support/tcp_hosts.h"
@@ -67,6 +68,7 @@ class Bench {
 
  private:
   FourTuple tuple() const;
+  void hear_error(const icmp::Error& error);
   void hear(const Fields& fields);  // a step on the way to a situation: must go as the model says
   void enter_later(Situation situation);
   void open_passive();

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "stack/base/rng.h"
@@ -68,6 +69,85 @@ TEST(TimerWheel, limit_leaves_the_rest_due) {
   EXPECT_EQ(fired, 4u);
   EXPECT_LE(wheel.next_deadline(), Instant::from_ns(2000));
   EXPECT_EQ(wheel.advance(Instant::from_ns(2000), 100, [&](Timer&) { ++fired; }), 6u);
+}
+
+// fault matrix: Timer storm (1 M timers due). In one slot, in one tick or all overdue: an advance
+// looks at a bounded number of them, says that it is behind, and every one fires once, in time.
+TEST(TimerWheel, a_million_due_timers_are_taken_a_bounded_number_at_a_time) {
+  constexpr unsigned kTimers = 1'000'000, kLimit = 1024, kMostLookedAt = 8192 + kLimit;
+  struct Counted : Timer {
+    unsigned fired = 0;
+  };
+  for (const std::int64_t spread_ns : {std::int64_t{1}, std::int64_t{200'000'000}}) {
+    for (const std::int64_t late_ns : {std::int64_t{0}, std::int64_t{3'600'000'000'000}}) {
+      TimerWheel wheel(Instant{});
+      std::vector<Counted> timers(kTimers);
+      const std::int64_t base = 5'000'000'000;
+      for (unsigned i = 0; i < kTimers; ++i) {
+        wheel.arm(timers[i], Instant::from_ns(base + i * spread_ns / kTimers));
+      }
+      const Instant now = Instant::from_ns(base + spread_ns + late_ns);
+      unsigned fired = 0, advances = 0;
+      for (; wheel.next_deadline() <= now; ++advances) {
+        const unsigned some = wheel.advance(now, kLimit, [&](Timer& timer) {
+          auto& one = static_cast<Counted&>(timer);
+          EXPECT_LE(one.deadline(), now);
+          ++one.fired;
+        });
+        EXPECT_LE(some, kLimit);
+        fired += some;
+      }
+      EXPECT_EQ(fired, kTimers);
+      EXPECT_GE(advances, kTimers / kMostLookedAt);
+      EXPECT_TRUE(wheel.empty());
+      for (const Counted& one : timers) ASSERT_EQ(one.fired, 1u);
+    }
+  }
+}
+
+// A slot of the upper levels that is reached long before its timers are due: the wheel says that it
+// is behind until all stand where they belong, a bounded number at a time.
+TEST(TimerWheel, a_full_slot_is_spread_in_steps_and_nothing_fires_early) {
+  constexpr unsigned kTimers = 100'000;
+  TimerWheel wheel(Instant{});
+  std::vector<Recorded> timers(kTimers);
+  const Instant deadline = Instant::from_ns((std::int64_t{64 * 64 * 3 + 64 * 40} << 16) + 7);
+  for (Recorded& timer : timers) wheel.arm(timer, deadline);
+  const Instant reached = Instant::from_ns(std::int64_t{64 * 64 * 3} << 16);
+  unsigned steps = 0;
+  const auto none = [](Timer&) { ADD_FAILURE() << "fired early"; };
+  do {
+    wheel.advance(reached, 1024, none);
+    ++steps;
+  } while (wheel.next_deadline() <= reached);
+  EXPECT_GE(steps, kTimers / 8192);
+  EXPECT_LE(wheel.next_deadline(), deadline);
+  unsigned fired = 0;
+  while (wheel.next_deadline() <= deadline) {
+    fired +=
+        wheel.advance(deadline, 1024, [](Timer& t) { static_cast<Recorded&>(t).fired = true; });
+  }
+  EXPECT_EQ(fired, kTimers);
+}
+
+// fault matrix: Clock jumps. An hour at once fires every timer once, and none that is later.
+TEST(TimerWheel, a_jump_of_an_hour_fires_each_timer_once) {
+  TimerWheel wheel(Instant{});
+  std::vector<Recorded> timers(7200);
+  for (unsigned i = 0; i < timers.size(); ++i)
+    wheel.arm(timers[i], Instant{} + Duration::seconds(i));
+  unsigned fired = 0;
+  const Instant now = Instant{} + Duration::seconds(3600);
+  const auto once = [&](Timer& t) {
+    EXPECT_FALSE(std::exchange(static_cast<Recorded&>(t).fired, true));
+    EXPECT_LE(t.deadline(), now);
+    ++fired;
+  };
+  wheel.advance(now, 10'000, once);
+  EXPECT_EQ(fired, 3601u);
+  wheel.advance(now, 10'000, once);
+  EXPECT_EQ(fired, 3601u);
+  EXPECT_EQ(wheel.next_deadline(), Instant{} + Duration::seconds(3601));
 }
 
 TEST(TimerWheel, fire_may_rearm_and_destroy) {

@@ -94,7 +94,7 @@ TEST(Reassembly, drops_the_farthest_first) {  // RFC 2018 8
   EXPECT_EQ(heap.live(), 1);
 }
 
-// CVE-2018-5390: single octets in the worst order; 40,000 in a list would be 800 million steps.
+// V7; CVE-2018-5390: single octets in the worst order; 40,000 in a list would be 800 million steps.
 TEST(Reassembly, many_holes_cost_logarithmic_work) {
   HeapText heap;
   Reassembly queue;
