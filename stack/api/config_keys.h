@@ -34,20 +34,21 @@
   X("fin_wait_2_ms", fin_wait_2, ms, 1, 600000)        \
   X("delayed_ack_min_ms", delayed_ack_min, ms, 1, 499) \
   X("delayed_ack_max_ms", delayed_ack_max, ms, 1, 499)
-#define POLLUX_TCP_KEYS(X)                                  \
-  X("syn_retries", syn_retries, 1, 127)                     \
-  X("synack_retries", synack_retries, 0, 127)               \
-  X("syncookies", syncookies, 0, 2)                         \
-  X("retries1", retries1, 3, 255)                           \
-  X("retries2", retries2, 3, 255)                           \
-  X("orphan_retries", orphan_retries, 0, 255)               \
-  X("keepalive_time_s", keepalive_time_s, 1, 32767)         \
-  X("keepalive_interval_s", keepalive_interval_s, 1, 32767) \
-  X("keepalive_probes", keepalive_probes, 1, 127)           \
-  X("send_buffer", send_buffer, 4096, 1073741824)           \
-  X("send_buffer_max", send_buffer_max, 4096, 1073741824)   \
-  X("receive_buffer", receive_buffer, 2304, 1073741824)     \
-  X("receive_buffer_max", receive_buffer_max, 2304, 1073741824)
+#define POLLUX_TCP_KEYS(X)                                      \
+  X("syn_retries", syn_retries, 1, 127)                         \
+  X("synack_retries", synack_retries, 0, 127)                   \
+  X("syncookies", syncookies, 0, 2)                             \
+  X("retries1", retries1, 3, 255)                               \
+  X("retries2", retries2, 3, 255)                               \
+  X("orphan_retries", orphan_retries, 0, 255)                   \
+  X("keepalive_time_s", keepalive_time_s, 1, 32767)             \
+  X("keepalive_interval_s", keepalive_interval_s, 1, 32767)     \
+  X("keepalive_probes", keepalive_probes, 1, 127)               \
+  X("send_buffer", send_buffer, 4096, 1073741824)               \
+  X("send_buffer_max", send_buffer_max, 4096, 1073741824)       \
+  X("receive_buffer", receive_buffer, 2304, 1073741824)         \
+  X("receive_buffer_max", receive_buffer_max, 2304, 1073741824) \
+  X("ecn", ecn, 0, 2)
 #define POLLUX_TCP_SWITCHES(X)        \
   X("timestamps", timestamps)         \
   X("window_scaling", window_scaling) \

@@ -33,6 +33,8 @@ namespace pollux {
   X(tcp_syncookies_received, "ACKs that brought a cookie back")                  \
   X(tcp_syncookies_failed, "ACKs that brought none while cookies were out")      \
   X(tcp_timeouts, "retransmission timeouts")                                     \
+  X(tcp_marked_in, "segments that a router had marked (RFC 3168)")               \
+  X(tcp_ecn_reductions, "windows halved because the peer echoed a mark")         \
   X(tcp_challenge_acks, "challenge ACKs sent (RFC 5961)")                        \
   X(tcp_no_memory, "segments or connections refused for want of memory")         \
   X(udp_datagrams_in, "datagrams delivered to sockets")                          \

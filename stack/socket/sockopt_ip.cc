@@ -44,7 +44,7 @@ Result<void> set_receive_error(Socket& s, int value, Instant) {
 Result<int> get_mtu_discover(Socket& s) { return s.options().mtu_discover; }
 Result<void> set_mtu_discover(Socket& s, int value, Instant) {
   s.options().mtu_discover = static_cast<std::uint8_t>(value);
-  if (tcp::UserOptions* tcp = s.user_options()) tcp->mtu_discover = s.options().mtu_discover;
+  if (tcp::UserOptions* tcp = s.user_options()) tcp->mtu_discover = value & 7;
   return {};
 }
 // Of the path, as far as it is known.

@@ -194,6 +194,8 @@ void fill_flags(::tcp_info& out, const tcp::Info& in) {
   if (in.has_timestamps) out.tcpi_options |= TCPI_OPT_TIMESTAMPS;
   if (in.has_sack) out.tcpi_options |= TCPI_OPT_SACK;
   if (in.has_window_scale) out.tcpi_options |= TCPI_OPT_WSCALE;
+  if (in.has_ecn) out.tcpi_options |= TCPI_OPT_ECN;
+  if (in.has_seen_ecn) out.tcpi_options |= TCPI_OPT_ECN_SEEN;
   out.tcpi_snd_wscale = in.snd_wscale & 0xf;
   out.tcpi_rcv_wscale = in.rcv_wscale & 0xf;
 }

@@ -15,6 +15,7 @@ void Connection::acknowledge(const Segment& seg, Instant now) {
   snd_.nxt = later(snd_.nxt, snd_.una);
   if (snd_.up < snd_.una) snd_.up = snd_.una;  // stays within half the circle
   if (small_end_ < snd_.una) small_end_ = snd_.una;
+  ecn_.acknowledged(snd_.una);
   if (snd_.una - congestion_.recover > 1 << 30) congestion_.recover = snd_.una - (1u << 30);
   const SeqNum end = text_end();
   const SeqNum text_una =
@@ -124,9 +125,19 @@ void Connection::enter_recovery() {
   c.recover = snd_.max;
   c.high_rxt = snd_.una;
   c.phase = Phase::recovery;
+  ecn_.reduced(snd_.max);
   retransmit_owed_ = true;
   rescued_ = false;
   pend();
+}
+
+// RFC 3168 6.1.2: as for a loss, but nothing has to be sent again. Once for a window of text, be it
+// marks or losses.
+void Connection::note_echo() {
+  if (congestion_.phase != Phase::open || !ecn_.may_reduce() || persist_) return;
+  congestion_.on_echo(snd_mss_);
+  ecn_.reduced(snd_.max);
+  ++shared_.counters.tcp_ecn_reductions;
 }
 
 // RFC 9293 3.10.7.4. SND.WL2 =< SEG.ACK holds always: it was SND.UNA once. Deviation: a segment

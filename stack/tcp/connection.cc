@@ -97,6 +97,9 @@ void Connection::take_syn_options(const Segment& syn, Instant now) {
     ts_recent_ = options.ts_val;
     ts_recent_s_ = milliseconds(now) / 1000;
   }
+  // RFC 3168 6.1.1: an answer counts only if the one SYN that was sent had asked.
+  const bool agrees = syn.ctl.has(ACK) ? Ecn::is_agreed_by(syn.ctl) : Ecn::is_asked_by(syn.ctl);
+  ecn_.agree(agrees && (is_passive_ ? shared_.config.ecn != kEcnOff : asks_for_ecn()));
   update_mss();
 }
 
@@ -194,6 +197,8 @@ Info Connection::info(Instant now) const {
   info.has_timestamps = timestamps_ok_;
   info.has_sack = sack_ok_;
   info.has_window_scale = scale_ok_;
+  info.has_ecn = ecn_.is_agreed();
+  info.has_seen_ecn = ecn_.has_seen();
   info.snd_wscale = snd_scale_;
   info.rcv_wscale = rcv_scale_;
   info.rto = static_cast<std::uint32_t>(rtt_.rto(shared_.config).to_us());

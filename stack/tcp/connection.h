@@ -126,6 +126,7 @@ class Connection : public PendingHook, private ControlBlock {
   // connection.cc: opening, sizes
   void open(const FourTuple& tuple, SeqNum iss, std::uint16_t mtu, Instant now);
   void take_syn_options(const Segment& syn, Instant now);
+  bool asks_for_ecn() const { return shared_.config.ecn == kEcnAsk && !syn_lost_; }
   void update_mss();
   std::uint16_t advertised_mss() const;
   void set_path_mtu(std::uint16_t mtu);
@@ -154,6 +155,7 @@ class Connection : public PendingHook, private ControlBlock {
   void refuse(const Segment& seg, Instant now);
   void challenge_ack(Instant now);
   void note_timestamp(const Segment& seg, Instant now);
+  void note_marks(const Segment& seg);
   // segment_arrives_syn.cc: 3.10.7.3 and the SYN-RECEIVED parts
   void segment_arrives_syn_sent(const Segment& seg, Instant now);
   void strip_repeated_syn(Segment& seg);
@@ -177,6 +179,7 @@ class Connection : public PendingHook, private ControlBlock {
   std::uint32_t note_sack(const Segment& seg);
   void note_duplicate_ack(const Segment& seg, std::uint32_t sacked, bool window_moved);
   void enter_recovery();
+  void note_echo();
   bool update_send_window(const Segment& seg, bool is_new, Instant now);
   bool fin_acknowledged(Instant now);
   void release_scoreboard();
@@ -202,6 +205,7 @@ class Connection : public PendingHook, private ControlBlock {
   bool next_probe(Segment& seg, Instant now);
   std::uint32_t sendable(std::uint32_t unsent, std::uint32_t window);
   bool may_send_partial(std::uint32_t length, std::uint32_t unsent) const;
+  void mark_capable(Segment& seg);
   void make(Segment& seg, Control control, SeqNum seq, Instant now);
   bool make_syn(Segment& seg, Instant now);
   bool make_text(Segment& seg, const TextRange& range, Instant now);

@@ -7,6 +7,7 @@
 #include "stack/base/instant.h"
 #include "stack/base/ip_address.h"
 #include "stack/tcp/delayed_ack.h"
+#include "stack/tcp/ecn.h"
 #include "stack/tcp/events.h"
 #include "stack/tcp/new_reno.h"
 #include "stack/tcp/receive_buffer.h"
@@ -46,8 +47,10 @@ class ControlBlock {
   std::uint32_t stalled_ms_ = 0;  // since when nothing moves; meaningful if retries_ or persist_
   std::uint32_t tuned_us_ = 0, tuned_position_ = 0, total_retrans_ = 0;
   SeqNum reset_seq_;
+  [[no_unique_address]] Ecn ecn_;  // its padding is used by what follows
+  std::uint8_t soft_error_ = 0;    // an errno value, all of them are below 256
   std::uint16_t path_mss_ = 0, peer_mss_ = 0, snd_mss_ = 536, gso_limit_ = 0;
-  std::uint8_t error_ = 0, soft_error_ = 0;  // errno values, all below 256
+  std::uint8_t error_ = 0;  // the one that is pending
   State state_ = State::CLOSED;
   std::uint8_t snd_scale_ = 0, rcv_scale_ = 0, retries_ = 0, probes_ = 0, urgent_octet_ = 0;
   Urgent urgent_ = Urgent::none;

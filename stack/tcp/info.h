@@ -19,6 +19,8 @@ struct Info {
   bool has_timestamps = false;
   bool has_sack = false;
   bool has_window_scale = false;
+  bool has_ecn = false;
+  bool has_seen_ecn = false;
   std::uint8_t snd_wscale = 0;
   std::uint8_t rcv_wscale = 0;
   std::uint32_t rto = 0;

@@ -20,7 +20,10 @@ bool Tcp::wants_cookie(const Listener& listener, const FourTuple& tuple) const {
 void Tcp::answer_with_cookie(Listener& listener, const FourTuple& tuple, Segment syn,
                              std::uint16_t mtu, Instant now) {
   TcpOptions& options = syn.options;
-  if (!options.has_timestamps || !config_.timestamps) options = {.mss = options.mss};
+  if (!options.has_timestamps || !config_.timestamps) {
+    options = {.mss = options.mss};
+    syn.ctl = SYN;  // without ECN
+  }
   const std::uint16_t mss = options.mss != 0 ? options.mss : Connection::default_mss(tuple);
   const SeqNum cookie = make_cookie({tuple, syn.seq}, mss, secret_.cookie, now);
   const std::uint32_t offset = timestamp_offset(tuple, secret_.timestamp);
@@ -28,7 +31,7 @@ void Tcp::answer_with_cookie(Listener& listener, const FourTuple& tuple, Segment
   child.options() = listener.options();
   child.open_passive(tuple, cookie, mtu, syn, now);
   Segment answer = child.answer_syn(now);
-  answer.options.ts_val = timestamp_with_options(milliseconds(now), options) + offset;
+  answer.options.ts_val = timestamp_with_options(milliseconds(now), syn) + offset;
   listener.note_cookie(now);
   ++shared_.counters.tcp_syncookies_sent;
   queue_reply({.tuple = tuple,
@@ -51,7 +54,7 @@ std::optional<Segment> Tcp::syn_of_cookie(const FourTuple& tuple, const Segment&
   if (!ack.options.has_timestamps) return syn;
   syn->options.has_timestamps = true;
   syn->options.ts_val = ack.options.ts_val;
-  read_options(ack.options.ts_ecr - timestamp_offset(tuple, secret_.timestamp), syn->options);
+  read_options(ack.options.ts_ecr - timestamp_offset(tuple, secret_.timestamp), *syn);
   return syn;
 }
 

@@ -30,6 +30,11 @@ void Congestion::halve(std::uint32_t flight, std::uint32_t mss) {
   acked = 0;
 }
 
+void Congestion::on_echo(std::uint32_t mss) {
+  halve(cwnd, mss);
+  cwnd = std::min(cwnd, ssthresh);
+}
+
 void Congestion::restart(std::uint32_t mss) { cwnd = std::min(cwnd, initial_window(mss)); }
 
 }  // namespace pollux::tcp

@@ -26,6 +26,8 @@ struct Congestion {
   void grow(std::uint32_t octets, std::uint32_t mss);
   // RFC 5681 3.1, equation 4.
   void halve(std::uint32_t flight, std::uint32_t mss);
+  // RFC 3168 6.1.2: a mark.
+  void on_echo(std::uint32_t mss);
   // RFC 5681 4.1: after an idle time longer than the timeout.
   void restart(std::uint32_t mss);
 };

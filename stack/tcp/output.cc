@@ -124,7 +124,9 @@ std::uint32_t Connection::sendable(std::uint32_t unsent, std::uint32_t window) {
     congestion_.is_limited = true;  // more than half is in use: it may grow
   }
   if (length < mss) return force_owed_ || may_send_partial(length, unsent) ? length : 0;
-  const std::uint32_t most = snd_.up > snd_.nxt ? mss : std::max<std::uint32_t>(gso_limit_, mss);
+  // CWR is of one segment only, whatever a device makes of the flags of those it cuts.
+  const bool is_alone = snd_.up > snd_.nxt || ecn_.owes_cwr();
+  const std::uint32_t most = is_alone ? mss : std::max<std::uint32_t>(gso_limit_, mss);
   length = std::min(length, most);
   return length - length % mss;
 }
@@ -174,6 +176,8 @@ bool Connection::make_text(Segment& seg, const TextRange& range, Instant now) {
   } else {
     rtt_.start_timing(after, now);
     if (length < snd_mss_ && length != 0) small_end_ = end;
+    const bool is_probe = persist_ && snd_.wnd == 0;
+    if (length != 0 && ecn_.is_agreed() && !is_probe) mark_capable(seg);
   }
   if (seq == snd_.nxt) snd_.nxt = after;
   snd_.max = later(snd_.max, snd_.nxt);
@@ -186,11 +190,18 @@ bool Connection::make_text(Segment& seg, const TextRange& range, Instant now) {
   return true;
 }
 
+// RFC 3168 6.1.2, 6.1.4 to 6.1.6: new text only, no bare ACK, retransmission or window probe.
+void Connection::mark_capable(Segment& seg) {
+  seg.ecn = Ecn::kEct0;
+  if (ecn_.take_cwr()) seg.ctl = seg.ctl | CWR;
+}
+
 // Everything that every segment has.
 void Connection::make(Segment& seg, Control control, SeqNum seq, Instant now) {
   seg.seq = seq;
   seg.ack = rcv_.nxt;
   seg.ctl = control | ACK;
+  if (ecn_.echoes()) seg.ctl = seg.ctl | ECE;
   seg.wnd = window_field();
   if (timestamps_ok_) {  // RFC 7323 3.2
     seg.options.has_timestamps = true;
@@ -238,6 +249,9 @@ bool Connection::make_syn(Segment& seg, Instant now) {
   const bool answers = in(State::SYN_RECEIVED);
   seg.seq = iss_;
   seg.ctl = answers ? SYN | ACK : Control(SYN);
+  if (answers && ecn_.is_agreed()) seg.ctl = seg.ctl | ECE;
+  // RFC 3168 6.1.1.1: whoever drops a SYN for that gets the next one without.
+  if (!answers && asks_for_ecn()) seg.ctl = seg.ctl | ECE | CWR;
   seg.ack = answers ? rcv_.nxt : SeqNum(0);
   seg.wnd = window_field();
   seg.options.mss = advertised_mss();  // MUST-14, MUST-65

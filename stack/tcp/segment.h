@@ -70,7 +70,7 @@ struct Segment {
   TcpOptions options;
   std::uint32_t text_length = 0;
   std::uint16_t gso_size = 0;  // leaving: not 0 if text_length may exceed one segment
-  bool ce = false;             // arriving: IP said congestion experienced (RFC 3168)
+  std::uint8_t ecn = 0;  // codepoint of the IP header (RFC 3168), as it arrived or is to leave
   TextChain text;
   std::uint32_t len() const {  // SEG.LEN
     return text_length + (ctl.has(SYN) ? 1u : 0u) + (ctl.has(FIN) ? 1u : 0u);

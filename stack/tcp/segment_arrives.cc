@@ -24,10 +24,11 @@ void Connection::segment_arrives(Segment&& seg, Instant now) {
     note_timestamp(seg, now);
     trim(seg);
     if (check_ack(seg, now)) {  // fifth
-      process_urg(seg);         // sixth
-      process_text(seg, now);   // seventh
-      process_fin(seg, now);    // eighth
-      more_ = false;            // it holds until the next segment; Linux: tcp_data_snd_check()
+      note_marks(seg);
+      process_urg(seg);        // sixth
+      process_text(seg, now);  // seventh
+      process_fin(seg, now);   // eighth
+      more_ = false;           // it holds until the next segment; Linux: tcp_data_snd_check()
     }
   }
   if (ack_.is_due() || snd_.nxt != snd_.max || unsent_octets() != 0) pend();
@@ -46,6 +47,7 @@ bool Connection::predict_header(Segment& seg, Instant now) {
     const bool is_newer = static_cast<std::int32_t>(seg.options.ts_val - ts_recent_) >= 0;
     if (!seg.options.has_timestamps || !is_newer) return false;
   }
+  if (!ecn_.is_known(seg.ecn)) return false;
   if (seg.options.sack_count != 0 || (seg.ack == snd_.una && seg.text_length == 0)) return false;
   note_timestamp(seg, now);
   last_receive_ms_ = milliseconds(now);
@@ -169,6 +171,12 @@ void Connection::note_timestamp(const Segment& seg, Instant now) {
   ts_recent_s_ = milliseconds(now) / 1000;
 }
 
+// RFC 3168 6.1.3; of what lies outside the window nobody gets here (6.1.5).
+void Connection::note_marks(const Segment& seg) {
+  if (ecn_.arrived(seg)) ack_.owe_now();
+  if (ecn_.is_agreed() && seg.ecn == Ecn::kCe) ++shared_.counters.tcp_marked_in;
+}
+
 bool Connection::check_ack(const Segment& seg, Instant now) {
   if (!seg.ctl.has(ACK)) return false;
   if (in(State::SYN_RECEIVED)) {
@@ -190,10 +198,13 @@ bool Connection::check_ack(const Segment& seg, Instant now) {
   if (age > 0) return true;  // an old one: its text may still be wanted
   const std::uint32_t sacked = note_sack(seg);
   const bool is_new = age < 0;
+  const bool is_echo = ecn_.is_echo(seg.ctl);
+  if (is_echo) congestion_.is_limited = false;  // RFC 3168 6.1.2: it does not grow
   if (is_new) acknowledge(seg, now);
   const bool window_moved = update_send_window(seg, is_new, now);
   if (!is_new) note_duplicate_ack(seg, sacked, window_moved);
   if (is_new && sacked != 0) note_duplicate_ack(seg, sacked, true);
+  if (is_echo) note_echo();
   return !is_new || !fin_acknowledged(now);
 }
 

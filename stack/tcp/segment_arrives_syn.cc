@@ -35,7 +35,8 @@ void Connection::segment_arrives_syn_sent(const Segment& seg, Instant now) {
 // SYN,ACK, whose SYN we know. Deviation: the former gets the SYN,ACK again, as on Linux; RFC
 // 9293 3.10.7.4, first, would answer with an ACK, which does not help a peer in SYN-SENT.
 void Connection::strip_repeated_syn(Segment& seg) {
-  seg.ctl = Control(static_cast<std::uint8_t>(seg.ctl.bits() & ~SYN));
+  // ECE and CWR of a SYN were an offer, no echo (RFC 3168 6.1.1).
+  seg.ctl = Control(static_cast<std::uint8_t>(seg.ctl.bits() & ~(SYN | ECE | CWR).bits()));
   seg.seq += 1;
   seg.wnd >>= snd_scale_;  // a SYN's window is not scaled; what follows takes it as scaled
   if (seg.ctl.has(ACK)) return;

@@ -36,6 +36,7 @@ struct TcpConfig {
   std::uint32_t send_buffer_max = 4 << 20;  // what auto-tuning may reach
   std::uint32_t receive_buffer = 131072;    // octets; SO_RCVBUF's default
   std::uint32_t receive_buffer_max = 6 << 20;
+  std::uint32_t ecn = 2;  // Linux: tcp_ecn: 0 off, 1 asks and answers, 2 answers
   bool timestamps = true;
   bool window_scaling = true;
   bool sack = true;
@@ -59,16 +60,16 @@ struct UserOptions {
   std::uint8_t syn_count = 0;
   std::uint8_t tos = 0;
   std::uint8_t ttl = 0;
-  std::uint8_t mtu_discover = 1;  // IP_MTU_DISCOVER: IP_PMTUDISC_WANT
-  bool keepalive = false;
   bool no_delay = false;
   bool cork = false;
   bool quick_ack = true;
-  bool oob_inline = false;
-  bool receive_error = false;  // IP_RECVERR
+  std::uint8_t mtu_discover : 3 = 1;  // IP_MTU_DISCOVER: IP_PMTUDISC_WANT
+  bool keepalive : 1 = false;
+  bool oob_inline : 1 = false;
+  bool receive_error : 1 = false;  // IP_RECVERR
   // shutdown came before connect or listen: a FIN follows SYN-RECEIVED (Linux:
   // tcp_rcv_state_process()), though none follows SYN-SENT.
-  bool is_send_shut = false;
+  bool is_send_shut : 1 = false;
 
   // DF is set and ICMP's "too big" believed: DONT, INTERFACE and OMIT do neither.
   bool discovers_path_mtu() const { return mtu_discover >= 1 && mtu_discover <= 3; }

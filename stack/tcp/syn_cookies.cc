@@ -7,6 +7,8 @@
 #include <array>
 #include <cstring>
 
+#include "stack/tcp/ecn.h"
+
 namespace pollux::tcp {
 namespace {
 
@@ -27,7 +29,8 @@ constexpr std::array<std::uint16_t, 8> kSizes = {48, 536, 1220, 1300, 1380, 1440
 constexpr std::uint32_t kScale = 0x0f;  // kNoScale: the option was absent
 constexpr std::uint32_t kNoScale = 0x0f;
 constexpr std::uint32_t kSackBit = 0x10;
-constexpr std::uint32_t kOptionBits = kScale | kSackBit;
+constexpr std::uint32_t kEcnBit = 0x20;
+constexpr std::uint32_t kOptionBits = kScale | kSackBit | kEcnBit;
 constexpr std::uint8_t kMostScale = 14;
 
 std::uint32_t size_class(std::uint16_t mss) {
@@ -81,18 +84,22 @@ std::optional<std::uint16_t> check_cookie(const CookieSubject& subject, SeqNum c
   return kSizes[size];
 }
 
-std::uint32_t timestamp_with_options(std::uint32_t clock_ms, const TcpOptions& syn) {
+std::uint32_t timestamp_with_options(std::uint32_t clock_ms, const Segment& syn) {
+  const TcpOptions& options = syn.options;
   std::uint32_t bits = kNoScale;
-  if (syn.has_window_scale) bits = std::min(syn.window_scale, kMostScale);
-  if (syn.sack_permitted) bits |= kSackBit;
+  if (options.has_window_scale) bits = std::min(options.window_scale, kMostScale);
+  if (options.sack_permitted) bits |= kSackBit;
+  if (Ecn::is_asked_by(syn.ctl)) bits |= kEcnBit;
   const std::uint32_t told = (clock_ms & ~kOptionBits) | bits;
   return static_cast<std::int32_t>(told - clock_ms) > 0 ? told - (kOptionBits + 1) : told;
 }
 
-void read_options(std::uint32_t clock_ms, TcpOptions& syn) {
-  syn.has_window_scale = (clock_ms & kScale) != kNoScale;
-  if (syn.has_window_scale) syn.window_scale = static_cast<std::uint8_t>(clock_ms & kScale);
-  syn.sack_permitted = (clock_ms & kSackBit) != 0;
+void read_options(std::uint32_t clock_ms, Segment& syn) {
+  TcpOptions& options = syn.options;
+  options.has_window_scale = (clock_ms & kScale) != kNoScale;
+  if (options.has_window_scale) options.window_scale = static_cast<std::uint8_t>(clock_ms & kScale);
+  options.sack_permitted = (clock_ms & kSackBit) != 0;
+  if ((clock_ms & kEcnBit) != 0) syn.ctl = syn.ctl | ECE | CWR;
 }
 
 }  // namespace pollux::tcp

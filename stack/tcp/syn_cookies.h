@@ -30,10 +30,10 @@ SeqNum make_cookie(const CookieSubject& subject, std::uint16_t mss, const Cookie
 std::optional<std::uint16_t> check_cookie(const CookieSubject& subject, SeqNum cookie,
                                           const CookieKeys& keys, Instant now);
 
-// The clock of a TSval (before the tuple's offset) with the SYN's other options in its low bits: up
-// to 31 ms late, never early. The peer echoes it.
-std::uint32_t timestamp_with_options(std::uint32_t clock_ms, const TcpOptions& syn);
+// The clock of a TSval (before the tuple's offset) with the SYN's other options, and whether it
+// asks for ECN, in its low bits: up to 63 ms late, never early. The peer echoes it.
+std::uint32_t timestamp_with_options(std::uint32_t clock_ms, const Segment& syn);
 // Adds what timestamp_with_options put in.
-void read_options(std::uint32_t clock_ms, TcpOptions& syn);
+void read_options(std::uint32_t clock_ms, Segment& syn);
 
 }  // namespace pollux::tcp

@@ -170,7 +170,7 @@ Accepted<Arrival> Tcp::decode(const Carrier& carrier, Packet packet) {
   tuple.local = {.address = carrier.destination, .port = header.destination_port};
   tuple.remote = {.address = carrier.source, .port = header.source_port};
   read_header(header, *header_length, seg);
-  seg.ce = (carrier.tos & 3) == 3;
+  seg.ecn = carrier.tos & 3;
   seg.text_length = packet.size() - *header_length;
   if (seg.text_length != 0) {
     packet.pull(*header_length);

@@ -76,6 +76,7 @@ void Connection::retransmission_timeout(Instant now) {
   c.cwnd = snd_mss_;
   c.recover = snd_.max;  // RFC 6582 3.2 step 4
   c.phase = Phase::loss;
+  ecn_.reduced(snd_.max);
   c.duplicates = 0;
   retransmit_owed_ = false;
   release_scoreboard();  // RFC 2018 8: the peer may have dropped what it reported

@@ -28,6 +28,7 @@ struct Seg {
   std::optional<std::uint32_t> len;  // expecting: length of the text
   std::optional<TcpOptions> options;
   std::size_t piece = HeapText::kChunk;  // sending: octets per buffer
+  std::uint8_t ecn = 0;                  // sending: codepoint of the IP header
 };
 
 // One Connection and its opposite. Time stands still unless the test moves it.
@@ -173,6 +174,7 @@ class Peer {
     out.wnd = seg.wnd.value_or(peer_wnd);
     out.ctl = seg.ctl;
     out.up = seg.up;
+    out.ecn = seg.ecn;
     if (seg.options) out.options = *seg.options;
     out.text_length = static_cast<std::uint32_t>(seg.text.size());
     out.text = text.chain(std::as_bytes(std::span(seg.text)), seg.piece);

@@ -2,20 +2,21 @@
 #include <linux/errqueue.h>
 #include <netinet/tcp.h>
 
-#include "tests/unit/core/stack_world.h"
+#include "tests/unit/core/raw_frames.h"
 
 namespace pollux {
 namespace {
 
 using testing_support::at;
 using testing_support::ip_frame;
+using testing_support::kIpAt;
 using testing_support::kPeer;
+using testing_support::kTransportAt;
 using testing_support::kUs;
 using testing_support::Octets;
 using testing_support::octets;
 using testing_support::tcp_frame;
 
-constexpr std::size_t kIp = 14, kTransport = 34;  // offsets in a frame
 constexpr std::uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000;
 
 class Ingress : public testing_support::StackTest {
@@ -58,7 +59,7 @@ class Ingress : public testing_support::StackTest {
   // A router says that the packet of `frame`, sent by us, was larger than `mtu`.
   void too_big(const Octets& frame, std::uint16_t mtu) {
     Octets message = octets({3, 4, 0, 0, 0, 0, mtu >> 8, mtu & 0xff});
-    message.insert(message.end(), frame.begin() + kIp, frame.begin() + kTransport + 8);
+    message.insert(message.end(), frame.begin() + kIpAt, frame.begin() + kTransportAt + 8);
     wire::Sum sum;
     sum.add(message);
     const be16 checksum(sum.checksum());
@@ -82,8 +83,8 @@ class Ingress : public testing_support::StackTest {
   std::vector<Left> take_packets() {
     std::vector<Left> all;
     for (const Octets& frame : std::exchange(device_.sent, {})) {
-      const auto field = static_cast<std::uint16_t>(at<be16>(frame, kIp + 6));
-      all.push_back({at<be16>(frame, kIp + 2), static_cast<std::uint16_t>(field & 0x6000)});
+      const auto field = static_cast<std::uint16_t>(at<be16>(frame, kIpAt + 6));
+      all.push_back({at<be16>(frame, kIpAt + 2), static_cast<std::uint16_t>(field & 0x6000)});
     }
     return all;
   }
@@ -91,8 +92,8 @@ class Ingress : public testing_support::StackTest {
   Octets syn_ack(const Octets& frame) {
     Octets answer = octets({0,    80,   0,    0,    0, 0, 0, 1, 0, 0, 0,    0,
                             0x60, 0x12, 0xff, 0xff, 0, 0, 0, 0, 2, 4, 0x05, 0xb4});
-    const auto port = at<be16>(frame, kTransport);
-    const be32 ack(at<be32>(frame, kTransport + 4) + 1);
+    const auto port = at<be16>(frame, kTransportAt);
+    const be32 ack(at<be32>(frame, kTransportAt + 4) + 1);
     std::memcpy(answer.data() + 2, &port, 2);
     std::memcpy(answer.data() + 8, &ack, 4);
     return tcp_frame(answer);
@@ -105,11 +106,11 @@ TEST_F(Ingress, a_forged_too_big_lowers_no_estimate) {
   EXPECT_EQ(send(socket, 1000), 0);
   const Octets sent = take_frame();
   Octets forged = sent;
-  forged[kTransport + 1] ^= std::byte{1};  // another port of ours
+  forged[kTransportAt + 1] ^= std::byte{1};  // another port of ours
   too_big(forged, 600);
   EXPECT_EQ(mtu_of(socket), 1500);
   forged = sent;
-  forged[kTransport + 3] ^= std::byte{1};  // another port of the peer's
+  forged[kTransportAt + 3] ^= std::byte{1};  // another port of the peer's
   too_big(forged, 600);
   EXPECT_EQ(mtu_of(socket), 1500);
   too_big(sent, 1028);  // it was no longer than that
@@ -201,14 +202,14 @@ TEST_F(Ingress, a_datagram_found_too_large_here_is_an_error_with_the_mtu) {
 TEST_F(Ingress, a_connection_tells_others_what_its_path_takes) {
   Socket& first = connected(SOCK_STREAM, 80);
   const Octets syn = take_frame();
-  EXPECT_EQ(at<be16>(syn, kIp + 6), kDontFragment);  // 7323-5.7
+  EXPECT_EQ(at<be16>(syn, kIpAt + 6), kDontFragment);  // 7323-5.7
   device_.arrive(syn_ack(syn));
   poll();
   device_.sent.clear();
   EXPECT_EQ(send(first, 1460), 0);
   const Octets sent = take_frame();
   Octets forged = sent;
-  forged[kTransport + 4] ^= std::byte{0x40};  // a sequence number that is not in flight
+  forged[kTransportAt + 4] ^= std::byte{0x40};  // a sequence number that is not in flight
   too_big(forged, 1400);
   EXPECT_EQ(mtu_of(first), 1500);
   EXPECT_TRUE(device_.sent.empty());
@@ -217,7 +218,7 @@ TEST_F(Ingress, a_connection_tells_others_what_its_path_takes) {
   EXPECT_EQ(take_packets(), (std::vector<Left>{{1492, kDontFragment}, {48, kDontFragment}}));
   Socket& second = connected(SOCK_STREAM, 80);
   Octets synchronize = take_frame();
-  EXPECT_EQ(at<be16>(synchronize, kTransport + 22), 1452);  // the MSS option
+  EXPECT_EQ(at<be16>(synchronize, kTransportAt + 22), 1452);  // the MSS option
   first.put();
   second.put();
 }
@@ -226,8 +227,8 @@ TEST_F(Ingress, a_stream_without_path_mtu_discovery_sets_no_df_and_believes_nobo
   for (const int value : {IP_PMTUDISC_DONT, IP_PMTUDISC_INTERFACE, IP_PMTUDISC_OMIT}) {
     Socket& socket = connected(SOCK_STREAM, 80, value);
     const Octets syn = take_frame();
-    EXPECT_EQ(at<be16>(syn, kIp + 6), 0);
-    EXPECT_NE(at<be16>(syn, kIp + 4), 0) << "an ID, for it may be cut";
+    EXPECT_EQ(at<be16>(syn, kIpAt + 6), 0);
+    EXPECT_NE(at<be16>(syn, kIpAt + 4), 0) << "an ID, for it may be cut";
     device_.arrive(syn_ack(syn));
     poll();
     device_.sent.clear();

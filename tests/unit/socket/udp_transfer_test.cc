@@ -113,7 +113,7 @@ TEST_F(UdpTransfer, control_messages) {
   EXPECT_EQ(set(b_, IPPROTO_IP, IP_RECVTTL, 1), 0);
   EXPECT_EQ(set(b_, IPPROTO_IP, IP_RECVTOS, 1), 0);
   EXPECT_EQ(set(a_, IPPROTO_IP, IP_TTL, 33), 0);
-  EXPECT_EQ(set(a_, IPPROTO_IP, IP_TOS, 0x28), 0);
+  EXPECT_EQ(set(a_, IPPROTO_IP, IP_TOS, 0x2a), 0);  // with ECN: ECT(0)
   EXPECT_EQ(send(a_, "x", 0, &to_b_), 1);
   alignas(::cmsghdr) std::byte control[256];
   char octet;
@@ -128,7 +128,7 @@ TEST_F(UdpTransfer, control_messages) {
     if (c->cmsg_type == IP_TTL) {
       EXPECT_EQ(*reinterpret_cast<int*>(CMSG_DATA(c)), 33);
     } else if (c->cmsg_type == IP_TOS) {
-      EXPECT_EQ(*CMSG_DATA(c), 0x28);
+      EXPECT_EQ(*CMSG_DATA(c), 0x2a);
     } else {
       ASSERT_EQ(c->cmsg_type, IP_PKTINFO);
       const auto* info = reinterpret_cast<::in_pktinfo*>(CMSG_DATA(c));

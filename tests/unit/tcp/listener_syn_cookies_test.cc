@@ -162,6 +162,7 @@ TEST_P(CookieOptions, row_4987_3_6_are_those_of_the_syn) {
   own.timestamps = offer.timestamps;
   own.window_scaling = offer.scaling;
   own.sack = offer.sack;
+  own.ecn = kEcnAsk;
   make_client(own);
   UserOptions options;
   options.receive_buffer = 1 << 20;  // another scale than the client's
@@ -174,6 +175,7 @@ TEST_P(CookieOptions, row_4987_3_6_are_those_of_the_syn) {
   EXPECT_EQ(ours.has_timestamps, offer.timestamps);
   EXPECT_EQ(ours.has_window_scale, offer.timestamps && offer.scaling);
   EXPECT_EQ(ours.has_sack, offer.timestamps && offer.sack);
+  EXPECT_TRUE(ours.has_ecn == offer.timestamps && theirs.has_ecn == offer.timestamps);
   EXPECT_EQ(theirs.has_timestamps, ours.has_timestamps);
   EXPECT_EQ(theirs.has_window_scale, ours.has_window_scale);
   EXPECT_EQ(theirs.has_sack, ours.has_sack);
@@ -182,7 +184,6 @@ TEST_P(CookieOptions, row_4987_3_6_are_those_of_the_syn) {
   EXPECT_EQ(theirs.snd_mss, ours.snd_mss);
   EXPECT_EQ(theirs.snd_wnd, ours.rcv_wnd);
   EXPECT_EQ(ours.rtt, 0u);  // the low bits of the timestamp are no time
-
   const std::string text(20'000, 't');
   std::string received;
   for (int i = 0; i < 20; ++i) {

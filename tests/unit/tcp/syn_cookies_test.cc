@@ -116,20 +116,25 @@ TEST(SynCookies, v9_numbers_are_spread_evenly_in_every_octet) {
 }
 
 // 4987-3.6: options preserved.
-TEST(SynCookies, row_4987_3_6_timestamps_carry_scale_and_sack) {
-  for (const std::uint32_t clock : {0u, 1u, 31u, 32u, 12345u, 0x7fffffffu, 0x80000000u, ~0u}) {
+TEST(SynCookies, row_4987_3_6_timestamps_carry_scale_sack_and_ecn) {
+  for (const std::uint32_t clock : {0u, 1u, 63u, 64u, 12345u, 0x7fffffffu, 0x80000000u, ~0u}) {
     for (unsigned scale = 0; scale <= 16; ++scale) {
-      for (const bool sack : {false, true}) {
-        const TcpOptions syn{.window_scale = static_cast<std::uint8_t>(scale),
-                             .has_window_scale = scale < 16,
-                             .sack_permitted = sack};
+      for (const unsigned rest : {0u, 1u, 2u, 3u}) {
+        const bool sack = (rest & 1) != 0, ecn = (rest & 2) != 0;
+        Segment syn;
+        syn.ctl = ecn ? SYN | ECE | CWR : Control(SYN);
+        syn.options = {.window_scale = static_cast<std::uint8_t>(scale),
+                       .has_window_scale = scale < 16,
+                       .sack_permitted = sack};
         const std::uint32_t told = timestamp_with_options(clock, syn);
-        EXPECT_LE(clock - told, 31u) << clock;
-        TcpOptions read;
+        EXPECT_LE(clock - told, 63u) << clock;
+        Segment read;
+        read.ctl = SYN;
         read_options(told, read);
-        EXPECT_EQ(read.has_window_scale, syn.has_window_scale);
-        EXPECT_EQ(read.window_scale, syn.has_window_scale ? std::min(scale, 14u) : 0);
-        EXPECT_EQ(read.sack_permitted, sack);
+        EXPECT_EQ(read.options.has_window_scale, scale < 16);
+        EXPECT_EQ(read.options.window_scale, scale < 16 ? std::min(scale, 14u) : 0);
+        EXPECT_EQ(read.options.sack_permitted, sack);
+        EXPECT_EQ(read.ctl, syn.ctl);
       }
     }
   }

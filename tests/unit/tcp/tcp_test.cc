@@ -262,7 +262,7 @@ TEST_F(TcpTest, congestion_experienced_comes_from_the_ip_header) {
     with_tos.tos = static_cast<std::uint8_t>(0xa0 | tos);
     const auto arrival = host_.tcp.decode(with_tos, packet_of(raw(5, 20)));
     ASSERT_TRUE(arrival.ok());
-    EXPECT_EQ(arrival->segment.ce, tos == 3);
+    EXPECT_EQ(arrival->segment.ecn, tos & 3);
   }
 }
 
