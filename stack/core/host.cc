@@ -124,7 +124,7 @@ std::unique_ptr<Host> Host::start(const Config& config, PortClaims claims, Drive
   std::vector<PacketPool> pools;
   error = make_pools(config, pools);
   if (error) return nullptr;
-  std::unique_ptr<Host> host(new Host(config, std::move(claims.held), std::move(pools)));
+  std::unique_ptr<Host> host(new Host(config, std::move(claims.held), std::move(pools), nullptr));
   for (const PortConfig& port : claims.ports) {
     error = host->add_port(port);
     if (error) return nullptr;
@@ -134,13 +134,30 @@ std::unique_ptr<Host> Host::start(const Config& config, PortClaims claims, Drive
   return host;
 }
 
-Host::Host(const Config& config, std::vector<DeviceClaim> claims, std::vector<PacketPool> pools)
+std::unique_ptr<Host> Host::simulate(const Config& config, const Surroundings& surroundings,
+                                     DriverError& error) {
+  std::vector<PacketPool> pools;
+  error = make_pools(config, pools);
+  if (error) return nullptr;
+  std::unique_ptr<Host> host(new Host(config, {}, std::move(pools), &surroundings));
+  for (const auto& [device, port] : surroundings.devices) {
+    host->worlds_.front().stack->add_interface(device, port);
+  }
+  return host;
+}
+
+Host::Host(const Config& config, std::vector<DeviceClaim> claims, std::vector<PacketPool> pools,
+           const Surroundings* surroundings)
     : config_(config),
       claims_(std::move(claims)),
+      clock_(surroundings ? surroundings->clock : machine_clock_),
       fds_(config.descriptors, config.numbers),
       pools_(std::move(pools)),
       peers_(config.listeners),
-      context_(clock_, Duration::us(config.poll_ceiling_usecs)) {
+      machine_context_(surroundings ? nullptr
+                                    : std::make_unique<StackPollContext>(
+                                          clock_, Duration::us(config.poll_ceiling_usecs))),
+      context_(surroundings ? surroundings->context : *machine_context_) {
   EventPoll::configure({.threads = config.threads,
                         .max_sets = config.epoll_sets,
                         .max_kernel_files = config.kernel_files,
@@ -162,7 +179,7 @@ Host::Host(const Config& config, std::vector<DeviceClaim> claims, std::vector<Pa
     stack->set_poll_context(context_);
     peers_.add(*stack);
     auto napi = std::make_unique<Napi>(*stack, clock_, config_.irqs);
-    context_.add(*napi);
+    if (machine_context_) machine_context_->add(*napi);
     worlds_.push_back({std::move(stack), std::move(napi), {}});
   }
 }
@@ -187,7 +204,7 @@ void Host::abandon_claims() {
 void Host::leave() {
   const auto end = static_cast<int>(fds_.table_size());
   for (int number = 0; number < end; ++number) static_cast<void>(fds_.close(number));
-  const Instant deadline = clock_.now() + kLastDeliveries;
+  const Instant deadline = clock_.now() + (machine_context_ ? kLastDeliveries : Duration());
   const auto is_delivering = [](const World& world) {
     world.napi->poll(kFirstPollBudget, Napi::Claim::waiter);
     const Inside inside(*world.stack);
@@ -267,8 +284,8 @@ void Host::start_softirq() {
   if (config_.threads == ThreadMode::single) return;
   std::vector<Napi*> napis;
   for (const World& world : worlds_) napis.push_back(world.napi.get());
-  softirq_ =
-      std::make_unique<Softirq>(context_, std::move(napis), Duration::us(config_.softirq_usecs));
+  softirq_ = std::make_unique<Softirq>(*machine_context_, std::move(napis),
+                                       Duration::us(config_.softirq_usecs));
 }
 
 std::vector<PortCount> Host::device_counts() const {

@@ -20,11 +20,26 @@
 
 namespace pollux {
 
+// What a simulation has in place of a machine; outlives the Host. Devices have one queue.
+struct Surroundings {
+  struct Device {
+    NetDevice& device;
+    PortConfig config;
+  };
+  Clock& clock;
+  PollContext& context;
+  std::vector<Device> devices;
+};
+
 // Members are destroyed in reverse: first the threads, then the world, then its devices and memory.
 class Host {
  public:
   // Null, and `error` says what to do, when something cannot be had.
   static std::unique_ptr<Host> start(const Config& config, PortClaims claims, DriverError& error);
+  // The same with time, waits and devices from outside, in a process whose EAL has been started; no
+  // thread is. What is open at its end is reset at once.
+  static std::unique_ptr<Host> simulate(const Config& config, const Surroundings& surroundings,
+                                        DriverError& error);
   // Resets what is open. No thread may be inside a call.
   ~Host();
 
@@ -60,7 +75,9 @@ class Host {
     std::vector<PcapTap*> captures;  // of its queues
   };
 
-  Host(const Config& config, std::vector<DeviceClaim> claims, std::vector<PacketPool> pools);
+  // `surroundings`: null on a machine.
+  Host(const Config& config, std::vector<DeviceClaim> claims, std::vector<PacketPool> pools,
+       const Surroundings* surroundings);
   DriverError add_port(const PortConfig& config);
   // The outermost of what is around a queue.
   NetDevice* wrap(Device& device, unsigned queue, const PortConfig& config, DriverError& error);
@@ -68,15 +85,17 @@ class Host {
 
   const Config config_;
   std::vector<DeviceClaim> claims_;
-  TscClock clock_;
+  TscClock machine_clock_;
+  Clock& clock_;
   FdTable fds_;
   std::vector<PacketPool> pools_;  // one for each queue
   std::vector<Device> devices_;
   std::unique_ptr<tcp::Ports> ports_;
   Peers peers_;
-  std::vector<World> worlds_;         // one for each queue
-  std::atomic<unsigned> threads_{0};  // that have made stream sockets
-  StackPollContext context_;
+  std::vector<World> worlds_;                          // one for each queue
+  std::atomic<unsigned> threads_{0};                   // that have made stream sockets
+  std::unique_ptr<StackPollContext> machine_context_;  // null: simulated
+  PollContext& context_;
   std::unique_ptr<Softirq> softirq_;
 };
 
