@@ -221,7 +221,8 @@ void Connection::idle_timeout(Instant now) {
   pend();
 }
 
-// RFC 5927 4.1 and 5.2; SHLD-26's hard errors are soft once synchronized (MUST-56).
+// RFC 5927 4.1 and 5.2; SHLD-26's hard errors are soft once synchronized (MUST-56). Deviation: RFC
+// 9293 3.9.2.2 goes on with a connect after a soft error; Linux lets it fail (RFC 5461 4.1).
 void Connection::icmp_error(Errno error, bool hard, SeqNum quoted_seq, Instant) {
   if (quoted_seq < snd_.una || quoted_seq >= snd_.max) return;
   if (in(State::SYN_SENT)) return fail(error);  // epoll-behaviours 16.29

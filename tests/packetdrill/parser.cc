@@ -286,8 +286,7 @@ When parse_when(Scanner& in) {
   return when;
 }
 
-Event parse_event(Scanner& in) {
-  in.is_at_end();  // what comes next is on this line
+Event read_event(Scanner& in) {
   Event event{.line = in.line(), .source = in.source(), .when = parse_when(in), .what = {}};
   if (in.accept("<")) {
     event.what = parse_packet(in, true);
@@ -303,6 +302,10 @@ Event parse_event(Scanner& in) {
       event.what = parse_call(in, std::move(name));
     }
   }
+  return event;
+}
+
+void check_event(const Event& event) {
   const bool is_call = std::holds_alternative<CallEvent>(event.what);
   if (event.when.blocks && !is_call) throw Failure{event.line, "only calls block"};
   const auto* packet = std::get_if<PacketEvent>(&event.what);
@@ -311,7 +314,19 @@ Event parse_event(Scanner& in) {
   if ((has_range || event.when.kind == When::Kind::any) && !may_range) {
     throw Failure{event.line, "only packets that the stack sends may come at any time"};
   }
-  return event;
+}
+
+// What is wrong is told with the line on which the event begins.
+Event parse_event(Scanner& in) {
+  in.is_at_end();
+  const unsigned line = in.line();
+  try {
+    Event event = read_event(in);
+    check_event(event);
+    return event;
+  } catch (const Failure& failure) {
+    throw Failure{line, failure.message};
+  }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -77,6 +78,7 @@ void wait_for_one(std::map<pid_t, std::string>& running, Counts& counts) {
 
 std::string run_script(const std::string& path, const std::string& text, const Stack& stack,
                        bool& skipped) {
+  std::signal(SIGPIPE, SIG_IGN);
   try {
     const Script script = parse_script(path, text);
     packetdrill_interface table{};

@@ -19,6 +19,9 @@ class Runner {
  public:
   Runner(packetdrill_interface& table, const Extras* extras)
       : table_(table), extras_(extras), calls_(table, extras) {}
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+  ~Runner();
   // Throws Failure.
   void run(const Script& script);
   // Whether the table has all that the script needs.

@@ -131,15 +131,18 @@ DriverError World::start(const Config& config, const PortConfig& port) {
   host_ = Host::simulate(config, {clock_, *this, {{device_, port}}}, error);
   if (error) return error;
   set_host(host_.get());
+  stack_ = &host_->stacks()[0];
   pass(kStartUp);
   device_.sent.clear();
   return {};
 }
 
 World::~World() {
+  is_ending_ = true;
   set_host(nullptr);
   host_.reset();
   device_.sent.clear();
+  CHECK(device_pool_.is_full());
 }
 
 void World::send(ConstBytes ip_packet) {
@@ -193,7 +196,7 @@ Instant World::poll(NapiSet, unsigned budget) {
 
 SleepEnd World::sleep(Sleeper& sleeper, const SleepRequest& request) {
   Asleep self{&sleeper, request.deadline};
-  if (!is_due(self)) {
+  if (!is_due(self) && !is_ending_) {
     asleep_.push_back(&self);
     if (was_let_go) --running_;
     was_let_go = false;

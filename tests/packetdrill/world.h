@@ -68,12 +68,14 @@ class World final : private PollContext {
   bool is_due(const Asleep& one);
   Instant next_event();
   void advance_to(Instant end, bool until_sent);
-  Stack& stack() { return host_->stacks()[0]; }
+  Stack& stack() { return *stack_; }
 
   sim::SimClock clock_;
   PacketPool device_pool_;
   IpDevice device_;
   std::unique_ptr<Host> host_;
+  Stack* stack_ = nullptr;  // the Host's
+  bool is_ending_ = false;  // nobody moves the clock any more
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::vector<Asleep*> asleep_;
