@@ -191,7 +191,7 @@ TEST_F(ListeningTest, a_syn_from_its_own_destination_is_ignored) {
 TEST_F(ListeningTest, listen_answers_ack_with_rst_and_ignores_the_rest) {
   Listener* listener = server->listen(80, 4);
   const FourTuple tuple = from_port(1000, 80);
-  for (const Control control : {Control(RST), Control(FIN), RST | ACK, Control()}) {
+  for (const Control control : {Control(RST), Control(FIN), RST | ACK, SYN | FIN, Control()}) {
     Segment seg;
     seg.ctl = control;
     server->tcp.segment_arrives_listen(*listener, tuple, std::move(seg), 1500, now);
