@@ -60,17 +60,18 @@ void check_option(int level, int name, const Value& expected, const std::vector<
 }
 
 std::optional<std::int64_t> info_field(const tcp_info& info, const std::string& name) {
-#define POLLUX_INFO_FIELDS(X)                                                                      \
-  X(state)                                                                                         \
-  X(ca_state)                                                                                      \
-  X(retransmits)                                                                                   \
-  X(probes)                                                                                        \
-  X(backoff)                                                                                       \
-  X(options)                                                                                       \
-  X(snd_wscale)                                                                                    \
-  X(rcv_wscale) X(rto) X(ato) X(snd_mss) X(rcv_mss) X(unacked) X(sacked) X(lost) X(retrans)        \
-      X(pmtu) X(rcv_ssthresh) X(rtt) X(rttvar) X(snd_ssthresh) X(snd_cwnd) X(advmss) X(reordering) \
-          X(rcv_rtt) X(rcv_space) X(total_retrans) X(last_data_sent) X(last_data_recv)             \
+#define POLLUX_INFO_FIELDS(X)                                                              \
+  X(state)                                                                                 \
+  X(ca_state)                                                                              \
+  X(retransmits)                                                                           \
+  X(probes)                                                                                \
+  X(backoff)                                                                               \
+  X(options)                                                                               \
+  X(snd_wscale)                                                                            \
+  X(rcv_wscale)                                                                            \
+  X(rto) X(ato) X(snd_mss) X(rcv_mss) X(unacked) X(sacked) X(lost) X(retrans) X(pmtu)      \
+      X(rcv_ssthresh) X(rtt) X(rttvar) X(snd_ssthresh) X(snd_cwnd) X(advmss) X(reordering) \
+          X(rcv_rtt) X(rcv_space) X(total_retrans) X(last_data_sent) X(last_data_recv)     \
               X(last_ack_recv)
 #define POLLUX_INFO_FIELD(field) \
   if (name == #field || name == "tcpi_" #field) return info.tcpi_##field;

@@ -15,7 +15,7 @@
 namespace pollux::packetdrill {
 namespace {
 
-constexpr std::uint32_t kPackets = 4095;
+constexpr std::uint32_t kPackets = 1023, kDevicePackets = 255;
 constexpr std::uint16_t kDataRoom = 9216;
 constexpr Duration kLook = Duration::us(1);
 constexpr Duration kStartUp = Duration::seconds(30);  // the stack has announced its address by then
@@ -85,7 +85,7 @@ std::string read_settings(const Flags& flags, Config& config) {
 
 // A process can start DPDK's environment once, and its memory is shared with forked children.
 DriverError start_eal_once() {
-  static DriverError error = start_eal({.use_hugepages = false, .memory_mb = 64});
+  static DriverError error = start_eal({.use_hugepages = false, .memory_mb = 16});
   return error;
 }
 
@@ -112,7 +112,7 @@ std::unique_ptr<World> World::open(const std::string& text, std::string& error) 
   if (error.empty()) error = read_settings(flags, config);
   if (!error.empty()) return nullptr;
   if (const DriverError no_eal = start_eal_once()) return error = no_eal.message, nullptr;
-  Result<PacketPool> pool = PacketPool::create("script", 1023, kDataRoom);
+  Result<PacketPool> pool = PacketPool::create("script", kDevicePackets, kDataRoom);
   if (!pool) return error = "no memory for the device's packets", nullptr;
   PortConfig port;
   port.name = "script";
