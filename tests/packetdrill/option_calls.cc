@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
+#include <unordered_map>
 
 #include "tests/packetdrill/calls.h"
 #include "tests/packetdrill/values.h"
@@ -59,26 +61,26 @@ void check_option(int level, int name, const Value& expected, const std::vector<
   }
 }
 
+// With or without the tcpi_ in front.
 std::optional<std::int64_t> info_field(const tcp_info& info, const std::string& name) {
-#define POLLUX_INFO_FIELDS(X)                                                              \
-  X(state)                                                                                 \
-  X(ca_state)                                                                              \
-  X(retransmits)                                                                           \
-  X(probes)                                                                                \
-  X(backoff)                                                                               \
-  X(options)                                                                               \
-  X(snd_wscale)                                                                            \
-  X(rcv_wscale)                                                                            \
-  X(rto) X(ato) X(snd_mss) X(rcv_mss) X(unacked) X(sacked) X(lost) X(retrans) X(pmtu)      \
-      X(rcv_ssthresh) X(rtt) X(rttvar) X(snd_ssthresh) X(snd_cwnd) X(advmss) X(reordering) \
-          X(rcv_rtt) X(rcv_space) X(total_retrans) X(last_data_sent) X(last_data_recv)     \
-              X(last_ack_recv)
-#define POLLUX_INFO_FIELD(field) \
-  if (name == #field || name == "tcpi_" #field) return info.tcpi_##field;
-  POLLUX_INFO_FIELDS(POLLUX_INFO_FIELD)
-#undef POLLUX_INFO_FIELD
-#undef POLLUX_INFO_FIELDS
-  return std::nullopt;
+#define FIELD(name) \
+  { #name, info.tcpi_##name }
+  const std::unordered_map<std::string, std::int64_t> fields = {
+      // clang-format off
+      FIELD(state), FIELD(ca_state), FIELD(retransmits), FIELD(probes), FIELD(backoff),
+      FIELD(options), FIELD(snd_wscale), FIELD(rcv_wscale), FIELD(rto), FIELD(ato), FIELD(snd_mss),
+      FIELD(rcv_mss),
+      FIELD(unacked), FIELD(sacked), FIELD(lost), FIELD(retrans), FIELD(pmtu), FIELD(rcv_ssthresh),
+      FIELD(rtt), FIELD(rttvar), FIELD(snd_ssthresh), FIELD(snd_cwnd), FIELD(advmss),
+      FIELD(reordering), FIELD(rcv_rtt), FIELD(rcv_space), FIELD(total_retrans),
+      FIELD(last_data_sent), FIELD(last_data_recv), FIELD(last_ack_recv),
+      // clang-format on
+  };
+#undef FIELD
+  constexpr std::string_view kPrefix = "tcpi_";
+  const auto found = fields.find(name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name);
+  if (found == fields.end()) return std::nullopt;
+  return found->second;
 }
 
 bool holds(std::int64_t seen, const std::string& relation, std::int64_t value) {
