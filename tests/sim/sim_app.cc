@@ -7,6 +7,7 @@
 #include <array>
 
 #include "stack/core/inside.h"
+#include "tests/sim/look_only.h"
 
 namespace pollux::sim {
 namespace {
@@ -19,18 +20,6 @@ std::byte octet_at(std::uint16_t port, bool to_server, std::uint64_t offset) {
   const std::uint64_t mixed = (offset + port * 1000003u + (to_server ? 7 : 0)) * 0x9e3779b97f4a7c15;
   return static_cast<std::byte>(mixed >> 56);
 }
-
-// The simulation polls; a wait of the program only looks.
-class LookOnly final : public PollContext {
- public:
-  explicit LookOnly(SimClock& clock) : clock_(clock) {}
-  Instant now() override { return clock_.now(); }
-  Instant poll(NapiSet, unsigned) override { return clock_.now(); }
-  SleepEnd sleep(Sleeper&, const SleepRequest&) override { return SleepEnd::timed_out; }
-
- private:
-  SimClock& clock_;
-};
 
 }  // namespace
 

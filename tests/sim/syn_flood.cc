@@ -60,7 +60,7 @@ class Flood {
                   {Duration::seconds(1) / plan.visits_per_second, kPatience}) {
     client_.connect_to(link_.a());
     server_.stack().add_interface(device_, port_config(server_.address(), client_.address()));
-    desk_ = std::make_unique<Desk>(server_, kDoor, 4096, kAnswer);
+    desk_ = std::make_unique<Desk>(server_, kDoor, kAnswer, clock_);
   }
   ~Flood() { desk_.reset(); }
 
@@ -164,6 +164,7 @@ int main(int argc, char** argv) {
     fmt::print("{}\n", error.message);
     return 1;
   }
+  EventPoll::configure({.threads = ThreadMode::shared, .max_sets = 16, .max_user_watches = 4096});
   configure_sockets(16384);
   return sim::Flood(plan).run() ? 0 : 1;
 }

@@ -10,11 +10,13 @@
 
 #include "stack/base/check.h"
 #include "stack/core/inside.h"
+#include "tests/sim/look_only.h"
 
 namespace pollux::sim {
 namespace {
 
 constexpr std::size_t kMostAtOnce = 16384;
+constexpr int kBacklog = 4096;
 
 std::array<std::byte, kMostAtOnce>& scratch() {
   static std::array<std::byte, kMostAtOnce> octets;
@@ -58,43 +60,73 @@ std::uint64_t resident_octets() {
   return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-Desk::Desk(Host& host, std::uint16_t port, int backlog, std::size_t answer)
-    : host_(host), answer_(answer) {
-  const Inside inside(host_.stack());
-  listener_ = &make_stream(host);
-  CHECK(listener_->bind({host_.address(), port}, inside.now()).ok());
-  CHECK(listener_->listen(backlog, inside.now()).ok());
+Desk::Desk(Host& host, std::uint16_t port, std::size_t answer, SimClock& clock)
+    : host_(host), clock_(clock), answer_(answer) {
+  const Result<EventPoll*> set = EventPoll::create();
+  CHECK(set.ok());
+  set_ = *set;
+  {
+    const Inside inside(host_.stack());
+    listener_ = &make_stream(host);
+    CHECK(listener_->bind({host_.address(), port}, inside.now()).ok());
+    CHECK(listener_->listen(kBacklog, inside.now()).ok());
+  }
+  watch(*listener_, EPOLL_CTL_ADD, EPOLLIN, 0);
 }
 
 Desk::~Desk() {
-  for (Session& session : sessions_) session.socket->put();
+  for (auto& [number, session] : sessions_) session.socket->put();
   listener_->put();
+  set_->put();
+}
+
+void Desk::watch(Socket& socket, int operation, std::uint32_t events, std::uint64_t number) {
+  epoll_event event{.events = events, .data = {.u64 = number}};
+  CHECK(set_->ctl(operation, {&socket, static_cast<int>(number)}, &event).ok());
 }
 
 void Desk::act() {
-  {
-    const Inside inside(host_.stack());
-    while (const Result<Socket*> accepted = listener_->accept(inside.now())) {
-      sessions_.push_back({.socket = *accepted});
-    }
-    for (Session& session : sessions_) serve(session, inside.now());
+  std::array<epoll_event, 256> events;
+  LookOnly context(clock_);
+  const Result<int> n = set_->wait(events, Instant(), nullptr, context);
+  CHECK(n.ok());
+  for (const epoll_event& event : std::span(events).first(static_cast<std::size_t>(*n))) {
+    event.data.u64 == 0 ? accept_all() : serve(event.data.u64);
   }
-  std::erase_if(sessions_, [](Session& session) {
-    if (session.is_over) session.socket->put();
-    return session.is_over;
-  });
 }
 
-void Desk::serve(Session& session, Instant now) {
-  if (session.asked < kQuestion) {
-    session.asked += receive_some(*session.socket, Bytes(scratch()).first(kQuestion), now);
+void Desk::accept_all() {
+  for (;;) {
+    Socket* socket = nullptr;
+    {
+      const Inside inside(host_.stack());
+      const Result<Socket*> accepted = listener_->accept(inside.now());
+      if (!accepted) return;
+      socket = *accepted;
+    }
+    watch(*socket, EPOLL_CTL_ADD, EPOLLIN, next_number_);
+    sessions_.emplace(next_number_++, Session{.socket = socket});
   }
-  if (session.asked < kQuestion) return;
-  for (std::size_t n = 1; n != 0 && session.told < answer_; session.told += n) {
-    n = send_some(*session.socket, answer_ - session.told, now);
+}
+
+void Desk::serve(std::uint64_t number) {
+  Session& session = sessions_.at(number);
+  const std::size_t asked_before = session.asked;
+  {
+    const Inside inside(host_.stack());
+    const Bytes room = Bytes(scratch()).first(kQuestion - session.asked);
+    session.asked += receive_some(*session.socket, room, inside.now());
+    for (std::size_t n = 1; session.asked == kQuestion && n != 0; session.told += n) {
+      n = send_some(*session.socket, answer_ - session.told, inside.now());
+    }
   }
-  session.is_over = session.told == answer_;
-  answered_ += session.is_over ? 1 : 0;
+  if (session.asked == kQuestion && asked_before != kQuestion) {
+    watch(*session.socket, EPOLL_CTL_MOD, EPOLLOUT, number);
+  }
+  if (session.told != answer_) return;
+  ++answered_;
+  session.socket->put();
+  sessions_.erase(number);
 }
 
 Visit::Visit(Host& host, const Endpoint& desk, std::size_t answer) : host_(host), answer_(answer) {
@@ -109,7 +141,9 @@ Visit::~Visit() { socket_->put(); }
 
 void Visit::act() {
   const Inside inside(host_.stack());
-  if (asked_ < kQuestion && socket_->poll().has(kOut)) {
+  const bool is_connected = asked_ < kQuestion && socket_->poll().has(kOut);
+  if (is_connected && asked_ == 0) connected_in_ = inside.now() - since_;
+  if (is_connected) {
     asked_ += send_some(*socket_, kQuestion - asked_, inside.now());
   }
   for (std::size_t n = 1; n != 0 && told_ < answer_; told_ += n) {
@@ -125,18 +159,19 @@ void Visitors::act(Instant now) {
   }
   for (Under& under : visits_) {
     under.visit->act();
-    if (under.visit->is_answered()) times_.push_back(under.visit->took());
+    if (!under.visit->is_answered()) continue;
+    times_.push_back(under.visit->took());
+    connect_times_.push_back(under.visit->connected_in());
   }
   std::erase_if(visits_, [&](const Under& under) {
     return under.visit->is_answered() || under.until <= now;
   });
 }
 
-Duration Visitors::quantile(double q) const {
-  if (times_.empty()) return Duration();
-  std::vector<Duration> sorted = times_;
-  std::sort(sorted.begin(), sorted.end());
-  return sorted[static_cast<std::size_t>(q * static_cast<double>(sorted.size() - 1))];
+Duration Visitors::quantile_of(std::vector<Duration> times, double q) {
+  if (times.empty()) return Duration();
+  std::sort(times.begin(), times.end());
+  return times[static_cast<std::size_t>(q * static_cast<double>(times.size() - 1))];
 }
 
 }  // namespace pollux::sim

@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
+#include "epoll/eventpoll.h"
 #include "stack/socket/socket.h"
 #include "tests/sim/sim_clock.h"
 #include "tests/sim/sim_world.h"
@@ -22,11 +24,11 @@ std::size_t send_some(Socket& socket, std::size_t octets, Instant now);
 // Octets of memory that the process has touched.
 std::uint64_t resident_octets();
 
-// Answers every question with `answer` octets and closes. One listening socket. It enters the stack
-// itself, as the others below.
+// Answers every question with `answer` octets and closes. One listening socket, one set. It enters
+// the stack itself, as the others below.
 class Desk {
  public:
-  Desk(Host& host, std::uint16_t port, int backlog, std::size_t answer);
+  Desk(Host& host, std::uint16_t port, std::size_t answer, SimClock& clock);
   ~Desk();
   void act();
   std::uint64_t answered() const { return answered_; }
@@ -36,14 +38,18 @@ class Desk {
     Socket* socket;
     std::size_t asked = 0;
     std::size_t told = 0;
-    bool is_over = false;
   };
-  void serve(Session& session, Instant now);
+  void accept_all();
+  void serve(std::uint64_t number);
+  void watch(Socket& socket, int operation, std::uint32_t events, std::uint64_t number);
 
   Host& host_;
+  SimClock& clock_;
+  EventPoll* set_;
   Socket* listener_ = nullptr;
   std::size_t answer_;
-  std::vector<Session> sessions_;
+  std::uint64_t next_number_ = 1;  // 0 is the listener
+  std::unordered_map<std::uint64_t, Session> sessions_;
   std::uint64_t answered_ = 0;
 };
 
@@ -54,7 +60,9 @@ class Visit {
   ~Visit();
   void act();
   bool is_answered() const { return told_ == answer_; }
-  Duration took() const { return took_; }  // from connect to the answer's last octet
+  // From the call of connect.
+  Duration connected_in() const { return connected_in_; }
+  Duration took() const { return took_; }  // to the answer's last octet
 
  private:
   Host& host_;
@@ -63,6 +71,7 @@ class Visit {
   Instant since_;
   std::size_t asked_ = 0;
   std::size_t told_ = 0;
+  Duration connected_in_;
   Duration took_;
 };
 
@@ -82,13 +91,17 @@ class Visitors {
   bool is_idle() const { return visits_.empty(); }
   std::uint64_t begun() const { return begun_; }
   std::uint64_t answered() const { return times_.size(); }
-  Duration quantile(double q) const;  // of the times of those answered
+  // Of those answered.
+  Duration quantile(double q) const { return quantile_of(times_, q); }
+  Duration connect_quantile(double q) const { return quantile_of(connect_times_, q); }
 
  private:
   struct Under {
     std::unique_ptr<Visit> visit;
     Instant until;
   };
+  static Duration quantile_of(std::vector<Duration> times, double q);
+
   Host& host_;
   Endpoint desk_;
   std::size_t answer_;
@@ -96,7 +109,7 @@ class Visitors {
   Instant next_ = Instant::never();
   std::uint64_t begun_ = 0;
   std::vector<Under> visits_;
-  std::vector<Duration> times_;
+  std::vector<Duration> times_, connect_times_;
 };
 
 }  // namespace pollux::sim
