@@ -32,6 +32,7 @@ class NumberReused : public testing::TestWithParam<Reuse> {
   }
 };
 
+// V27.
 TEST_P(NumberReused, a_receive_goes_on_with_its_own_socket) {
   Connected pair = connected();
   char text[8] = {};
@@ -45,6 +46,7 @@ TEST_P(NumberReused, a_receive_goes_on_with_its_own_socket) {
   EXPECT_STREQ(text, "wrong");
 }
 
+// V27.
 TEST_P(NumberReused, a_send_goes_on_with_its_own_socket) {
   Connected pair = connected();
   const std::string much(2 << 20, 'm');
@@ -182,7 +184,7 @@ TEST(Blocking, a_send_without_memory_waits_and_goes_on_when_there_is_some) {
   EXPECT_EQ(plx_read(pair.server, &octet, 1), 1);
 }
 
-// Linux: sk_stream_wait_close(). What was written arrives all the same.
+// linger; Linux: sk_stream_wait_close(). What was written arrives all the same.
 TEST(Blocking, a_signal_ends_a_lingering_close) {
   const Handling handling(SIGUSR1);
   Connected pair = connected();

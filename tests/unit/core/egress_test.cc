@@ -188,5 +188,149 @@ TEST_F(EgressTest, what_leaves_has_right_checksums) {
   stream.put();
 }
 
+// A stream of ours to port 80 of the peer, which answers segment by segment.
+class EgressStreamTest : public EgressTest {
+ protected:
+  void open(Socket& socket) {
+    EXPECT_EQ(connect(socket, {kPeer, 80}).error(), Errno::in_progress);
+    ours_ = at<wire::TcpHeader>(next(), kTransportAt);
+    answer(0x12);  // SYN, ACK
+    ++theirs_;
+    next();
+  }
+  // What leaves, one frame, whichever way.
+  Octets next() {
+    poll();
+    std::vector<Octets>& way = device_.sent.empty() ? other_.sent : device_.sent;
+    EXPECT_EQ(way.size(), 1u);
+    Octets frame = way.empty() ? Octets(60) : way.back();
+    device_.sent.clear();
+    other_.sent.clear();
+    return frame;
+  }
+  void answer(std::uint8_t control, const Octets& text = {}) {
+    wire::TcpHeader header{};
+    header.source_port = 80;
+    header.destination_port = std::uint16_t{ours_.source_port};
+    header.seq = theirs_;
+    header.ack = ours_.seq + 1u + written_;
+    header.data_offset = 0x50;
+    header.control = control;
+    header.window = 0xffff;
+    Octets segment;
+    append(segment, header);
+    segment.insert(segment.end(), text.begin(), text.end());
+    theirs_ += static_cast<std::uint32_t>(text.size());
+    Raw raw;
+    raw.destination = us_;
+    raw.protocol = wire::kProtocolTcp;
+    wire::Sum sum(wire::pseudo_header_sum(
+        {kPeer, us_, wire::kProtocolTcp, static_cast<std::uint32_t>(segment.size())}));
+    sum.add(segment);
+    const be16 checksum(sum.checksum());
+    std::memcpy(segment.data() + 16, &checksum, 2);
+    device_.arrive(raw_frame(raw, segment));
+  }
+  Octets write(Socket& socket) {
+    char text[] = "x";
+    const iovec piece{text, 1};
+    {
+      Inside inside(*stack_);
+      EXPECT_EQ(*socket.send({{&piece, 1}, 1, 0, nullptr, {}}, inside.now()), 1u);
+      ++written_;
+    }
+    Octets frame = next();
+    answer(0x10);
+    poll();
+    return frame;
+  }
+  IpAddress source_of(const Octets& frame) { return IpAddress::v4(header_of(frame).source); }
+
+  wire::TcpHeader ours_{};  // of our SYN
+  std::uint32_t theirs_ = 5000, written_ = 0;
+  IpAddress us_ = kUs;
+};
+
+// MUST-48, SHLD-21, SHLD-22, MUST-49: SYN, ACK, text and RST bear what the program said last.
+TEST_F(EgressStreamTest, every_segment_bears_the_programs_dscp_and_ttl) {
+  Socket& stream = tcp_socket();
+  EXPECT_EQ(set(stream, IP_TOS, 0x28), 0);
+  EXPECT_EQ(set(stream, IP_TTL, 33), 0);
+  const auto bears = [&](const Octets& frame, int tos, int ttl) {
+    EXPECT_EQ(header_of(frame).tos, tos);
+    EXPECT_EQ(header_of(frame).ttl, ttl);
+  };
+  EXPECT_EQ(connect(stream, {kPeer, 80}).error(), Errno::in_progress);
+  const Octets syn = next();
+  bears(syn, 0x28, 33);
+  ours_ = at<wire::TcpHeader>(syn, kTransportAt);
+  answer(0x12);
+  ++theirs_;
+  bears(next(), 0x28, 33);
+  bears(write(stream), 0x28, 33);
+  EXPECT_EQ(set(stream, IP_TOS, 0x48), 0);
+  EXPECT_EQ(set(stream, IP_TTL, 7), 0);
+  bears(write(stream), 0x48, 7);
+  answer(0x18, counted(5));
+  bears(next(), 0x48, 7);  // the ACK
+  {
+    Inside inside(*stack_);
+    stream.put();  // what was not read makes it a RST
+  }
+  const Octets rst = next();
+  EXPECT_NE(at<wire::TcpHeader>(rst, kTransportAt).control & 4, 0);
+  bears(rst, 0x48, 7);
+}
+
+// MUST-43: by bind.
+TEST_F(EgressStreamTest, a_program_names_the_local_address) {
+  Socket& stream = tcp_socket();
+  ASSERT_TRUE(bind(stream, {kUsOnB, 4321}).ok());
+  EXPECT_EQ(connect(stream, {kPeer, 80}).error(), Errno::in_progress);
+  const Octets syn = next();
+  EXPECT_EQ(source_of(syn), kUsOnB);
+  EXPECT_EQ(at<wire::TcpHeader>(syn, kTransportAt).source_port, 4321);
+  stream.put();
+}
+
+// MUST-44: the one of the interface that the route names. MUST-45: that it stays when there is a
+// better way with another address.
+TEST_F(EgressStreamTest, an_address_once_chosen_stays) {
+  Socket& there = tcp_socket();
+  EXPECT_EQ(connect(there, {IpAddress::v4(198, 19, 0, 9), 80}).error(), Errno::in_progress);
+  Socket& beyond = tcp_socket();
+  EXPECT_EQ(connect(beyond, {IpAddress::v4(203, 0, 113, 1), 80}).error(), Errno::in_progress);
+  EXPECT_EQ(source_of(next()), kUsOnB) << "by the gateway; the other is asked for by ARP";
+  Socket& stream = tcp_socket();
+  open(stream);
+  EXPECT_EQ(source_of(write(stream)), kUs);
+
+  const IpAddress better = IpAddress::v4(198, 18, 0, 3);
+  ScriptedDevice third(test_pool(), 3);
+  PortConfig port;
+  port.addresses = {{better, 30}};
+  stack_->add_interface(third, port);
+  pass(Duration::seconds(3));
+  introduce(third, kPeer, better);
+  third.sent.clear();
+  Socket& fresh = tcp_socket();
+  EXPECT_EQ(connect(fresh, {kPeer, 80}).error(), Errno::in_progress);
+  ASSERT_EQ(third.sent.size(), 1u);
+  EXPECT_EQ(source_of(third.sent[0]), better);
+  third.sent.clear();
+  char text[] = "x";
+  const iovec piece{text, 1};
+  {
+    Inside inside(*stack_);
+    EXPECT_EQ(*stream.send({{&piece, 1}, 1, 0, nullptr, {}}, inside.now()), 1u);
+  }
+  poll();
+  std::vector<Octets>& way = third.sent.empty() ? device_.sent : third.sent;
+  ASSERT_EQ(way.size(), 1u);
+  EXPECT_EQ(source_of(way[0]), kUs);
+  for (Socket* socket : {&there, &beyond, &stream, &fresh}) socket->put();
+  stack_.reset();
+}
+
 }  // namespace
 }  // namespace pollux

@@ -69,6 +69,7 @@ TEST_F(TcpTransfer, a_null_buffer_faults_only_if_there_is_something_to_store) {
   EXPECT_EQ(receive(pair.server), "x");
 }
 
+// V27.
 TEST_F(TcpTransfer, 16_24_after_a_reset_data_then_the_error_then_the_end) {
   Pair pair = connected();
   EXPECT_EQ(send(pair.client, "last"), 4);

@@ -108,6 +108,7 @@ TEST_F(UdpTransfer, null_pointers) {
   EXPECT_EQ(call([&](Instant now) { return b_->receive(message, now); }), EFAULT);
 }
 
+// MAY-9.
 TEST_F(UdpTransfer, control_messages) {
   EXPECT_EQ(set(b_, IPPROTO_IP, IP_PKTINFO, 1), 0);
   EXPECT_EQ(set(b_, IPPROTO_IP, IP_RECVTTL, 1), 0);

@@ -37,7 +37,7 @@ TEST(Isn, goes_round_the_circle_with_the_clock) {
             initial_sequence_number(tuple, kKey, Instant() + circle));
 }
 
-// MUST-9; V9: a restart draws another secret.
+// SHLD-1; MUST-9; V9: a restart draws another secret.
 TEST(Isn, must_9_another_secret_gives_another_number) {
   int same = 0;
   for (std::uint32_t n = 0; n < 1000; ++n) {

@@ -73,6 +73,7 @@ TEST(Output, more_holds_a_partial_segment_until_the_peer_speaks_or_time_passes) 
   peer->expects({.ctl = PSH | ACK, .text = "held"});
 }
 
+// MAY-15.
 TEST(Output, uncorking_releases) {
   Peer::Setup setup = plain();
   setup.options.cork = true;

@@ -5,7 +5,7 @@
 namespace pollux::testing_support {
 namespace {
 
-// Figure 6: basic three-way handshake, from the active side.
+// SHLD-5, MAY-3; Figure 6: basic three-way handshake, from the active side.
 TEST(Rfc9293Figures, figure_6_active) {
   Peer peer;
   peer.snd_nxt = SeqNum(300);

@@ -60,6 +60,41 @@ TEST(SegmentArrives, every_segment_carries_a_timestamp) {  // 7323-3.2a
   EXPECT_TRUE(peer->expects({.ctl = RST | ACK}).options.has_timestamps);
 }
 
+TEST(SegmentArrives, timestamps_nobody_agreed_on_are_ignored) {  // 7323-3.2c
+  auto peer = established();
+  peer->sends({.text = "new", .options = stamp(100)});
+  peer->snd_nxt += 3;
+  EXPECT_FALSE(peer->expects({.ctl = ACK}).options.has_timestamps);
+  peer->sends({.text = "old", .options = stamp(50)});
+  EXPECT_EQ(peer->reads(), "newold");
+}
+
+TEST(SegmentArrives, a_rst_is_not_judged_by_its_timestamp) {  // 7323-3.2d
+  auto peer = established(with_timestamps());
+  peer->sends({.text = "new", .options = stamp(100)});
+  peer->snd_nxt += 3;
+  peer->drain();
+  peer->sends({.ctl = RST, .options = stamp(50)});
+  EXPECT_EQ(peer->state(), State::CLOSED);
+}
+
+TEST(SegmentArrives, the_timestamp_clock_ticks_once_a_millisecond) {  // 7323-5.4
+  auto peer = established(with_timestamps());
+  const auto now_shown = [&] {
+    peer->writes("x");
+    const std::uint32_t value = peer->expects({.ctl = PSH | ACK}).options.ts_val;
+    peer->sends({.options = stamp(2, value)});
+    return value;
+  };
+  std::uint32_t last = now_shown();
+  for (const std::int64_t ms : {1, 10, 60'000, 3'600'000}) {
+    peer->now = peer->now + Duration::ms(ms);
+    const std::uint32_t next = now_shown();
+    EXPECT_EQ(next - last, static_cast<std::uint32_t>(ms));
+    last = next;
+  }
+}
+
 // --- first: sequence number
 
 TEST(SegmentArrives, outside_the_window_is_answered_with_an_ack) {  // RFC 9293 3.10.7.4
@@ -227,7 +262,7 @@ TEST(SegmentArrives, ack_older_than_the_largest_window_is_refused) {  // 5961-5.
 
 // --- sixth: URG
 
-TEST(SegmentArrives, urgent_octet_is_announced_found_and_read) {  // MUST-30, MUST-32; 16.60
+TEST(SegmentArrives, urgent_octet_is_announced_found_and_read) {  // MUST-30, MUST-32; 16.60, 6093-4
   auto peer = established();
   peer->sends({.ctl = URG | ACK, .up = 4, .text = "abc!def"});
   EXPECT_TRUE(peer->connection().has_urgent());

@@ -85,7 +85,7 @@ TEST(TimeWait, paws_what_is_too_old_is_acknowledged_and_changes_nothing) {
   }
 }
 
-// MAY-2, RFC 6191 2.
+// 6191-2; MAY-2, RFC 6191 2.
 TEST(TimeWait, rfc_6191_without_timestamps_the_sequence_number_decides) {
   EXPECT_EQ(segment_arrives(time_wait(), segment(kRcvNxt + 1, SYN), kNow), TimeWaitVerdict::reopen);
   EXPECT_EQ(segment_arrives(time_wait(), segment(kRcvNxt, SYN), kNow),
@@ -98,6 +98,7 @@ TEST(TimeWait, rfc_6191_without_timestamps_the_sequence_number_decides) {
             TimeWaitVerdict::acknowledge);
 }
 
+// 6191-2, SHLD-4.
 TEST(TimeWait, rfc_6191_with_timestamps_the_newer_one_wins) {
   const TimeWait block = time_wait(true);
   const auto verdict = [&](SeqNum seq, std::uint32_t ts_val) {

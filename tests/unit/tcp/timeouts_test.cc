@@ -36,6 +36,20 @@ TEST(Timeouts, gives_up_after_r2) {  // MUST-20, SHLD-10, SHLD-11: 924 s by defa
   EXPECT_TRUE(peer->connection().take_events().has(Event::error));
 }
 
+// SHLD-9: what a program can know between R1 and R2: how often the same text has gone (tcp_info).
+TEST(Timeouts, retransmissions_are_told_while_they_last) {
+  auto peer = established();
+  peer->writes("x");
+  peer->drain();
+  for (int i = 1; i <= 5; ++i) {
+    peer->step();
+    peer->drain();
+    EXPECT_EQ(peer->connection().info(peer->now).retransmits, i);
+  }
+  peer->acks();
+  EXPECT_EQ(peer->connection().info(peer->now).retransmits, 0);
+}
+
 TEST(Timeouts, program_sets_r2) {  // MUST-21
   Peer::Setup setup = plain();
   setup.options.user_timeout_ms = 5000;
@@ -47,7 +61,7 @@ TEST(Timeouts, program_sets_r2) {  // MUST-21
   EXPECT_NEAR(static_cast<double>((peer->now - start).to_ms()), 5000, 10);
 }
 
-TEST(Timeouts, soft_icmp_error_is_what_the_program_learns) {  // MUST-47, MUST-56, SHLD-25
+TEST(Timeouts, soft_icmp_error_is_what_the_program_learns) {  // MUST-47, MUST-56, SHLD-25, 5927-5.2
   auto peer = established();
   peer->writes("x");
   peer->drain();
@@ -75,7 +89,7 @@ TEST(Timeouts, soft_icmp_error_is_told_to_who_asks_and_ends_with_the_next_ack) {
   EXPECT_EQ(peer->connection().take_any_error(), Errno{});
 }
 
-TEST(Timeouts, icmp_error_is_pending_if_the_program_wants_it) {  // 16.29: IP_RECVERR
+TEST(Timeouts, icmp_error_is_pending_if_the_program_wants_it) {  // 16.29: IP_RECVERR, SHLD-20
   auto peer = established();
   peer->connection().options().receive_error = true;
   peer->writes("x");
@@ -225,7 +239,7 @@ TEST(Timeouts, unanswered_probes_end_it) {
   EXPECT_EQ(peer->connection().take_error(), Errno::timed_out);
 }
 
-TEST(Timeouts, answered_probes_end_it_when_the_program_says_so) {  // 16.28
+TEST(Timeouts, answered_probes_end_it_when_the_program_says_so) {  // 16.28, 6429
   Peer::Setup setup = plain();
   setup.options.user_timeout_ms = 5000;
   auto peer = established(setup);
@@ -296,7 +310,7 @@ TEST(Timeouts, no_keepalive_unless_asked) {  // MUST-24, MUST-25
   EXPECT_TRUE(peer->connection().next_timeout().is_never());
 }
 
-TEST(Timeouts, first_keepalive_after_two_hours) {  // MUST-28, SHLD-12
+TEST(Timeouts, first_keepalive_after_two_hours) {  // MUST-28, SHLD-12, MAY-5
   Peer::Setup setup;
   setup.options.keepalive = true;
   auto peer = established(setup);

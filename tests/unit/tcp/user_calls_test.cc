@@ -274,7 +274,7 @@ TEST(UserCalls, urgent_octet_in_line) {  // 16.65
   EXPECT_EQ(peer->last_error, Errno::invalid);
 }
 
-TEST(UserCalls, sending_urgent) {  // MUST-30, MUST-62
+TEST(UserCalls, sending_urgent) {  // MUST-30, MUST-62, 6093-4
   auto peer = established();
   EXPECT_EQ(peer->writes("abc!", {.oob = true}), 4u);
   const Segment seg = peer->expects({.ctl = URG | PSH | ACK, .text = "abc!"});
