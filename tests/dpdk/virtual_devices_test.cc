@@ -330,6 +330,7 @@ TEST_F(VirtualDevices, another_devices_removal_is_its_own) {
   EXPECT_FALSE(port->queue().is_gone());
 }
 
+// fault-rx-overflow.
 TEST_F(VirtualDevices, a_drivers_counts_are_told_by_name) {
   const auto port = open_port("net_ring0");
   ASSERT_TRUE(port);

@@ -22,6 +22,7 @@ ends_by() {
   on_stack victim "$1"
   is $? "$2" && peer_saw end
 }
+# fault-app-crash.
 # As a kernel's peer sees a machine that loses its power: nothing, until the address is another's.
 killed() {
   peer 0.2 || return

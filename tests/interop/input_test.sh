@@ -72,5 +72,6 @@ borne "stack's descriptor limit" "python3 -c \"$hold\"" --set stack.descriptors=
 borne "stack's connection limit" "python3 -c \"$hold\"" --set stack.connections=32
 borne "packet pool exhausted" "python3 -c \"$hold\"" --set stack.packets=1023 \
   --set port.tap0.descriptors=128
+# fault-garbage.
 borne "malformed packets" "python3 $here/malformed.py 20000" --set stack.packets=2047
 finish

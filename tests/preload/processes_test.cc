@@ -47,6 +47,7 @@ class Traffic {
   std::thread thread_;
 };
 
+// fault-fork.
 TEST_P(ProcessTest, a_transfer_goes_on_while_children_come_and_go) {
   const Traffic traffic(pair);
   for (int i = 0; i < 100; ++i) {

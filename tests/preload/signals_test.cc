@@ -37,6 +37,7 @@ class SignalTest : public BothSides {
   static void alarm_in_ms(int ms) { ualarm(static_cast<unsigned>(ms) * 1000, 0); }
 };
 
+// fault-signal.
 TEST_P(SignalTest, a_blocking_read_ends) {
   on_alarm(note, 0);
   alarm_in_ms(20);

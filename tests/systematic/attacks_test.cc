@@ -81,7 +81,7 @@ SackBlock any_block(Rng& rng, SeqNum una, std::uint32_t in_flight, bool is_singl
   return {left, left + length};
 }
 
-// V8, fault matrix: Peer MSS 0/1/48. A million ACKs. The floor of 48 holds whatever the peer's MSS;
+// V8, fault-peer-mss. A million ACKs. The floor of 48 holds whatever the peer's MSS;
 // no ACK makes us send more than it released; the flight ends as it should.
 TEST(Attacks, v8_a_million_adversarial_sacks) {
   constexpr int kAcks = 340'000;

@@ -16,7 +16,7 @@ using testing_support::TcpHosts;
 
 class Faults : public TcpHosts {};
 
-// fault matrix: Half-open peer (rebooted). Its RST to our next text is what the program learns.
+// fault-half-open. Its RST to our next text is what the program learns.
 TEST_F(Faults, a_peer_that_has_rebooted_resets_what_it_does_not_know) {
   server->listen(80, 4);
   Connection* out = connect(80);
@@ -32,7 +32,7 @@ TEST_F(Faults, a_peer_that_has_rebooted_resets_what_it_does_not_know) {
   client->tcp.release(*out, now);
 }
 
-// fault matrix: Vanished peer. Silence is told after R2, and nothing is left.
+// fault-vanished. Silence is told after R2, and nothing is left.
 TEST_F(Faults, a_peer_that_has_vanished_is_given_up_after_r2) {
   server->listen(80, 4);
   Connection* out = connect(80);
@@ -47,7 +47,7 @@ TEST_F(Faults, a_peer_that_has_vanished_is_given_up_after_r2) {
   EXPECT_EQ(client->tcp.connections(), 0u);
 }
 
-// fault matrix: Clock jumps (an hour at once, as after a suspension). What was due fires once: one
+// fault-clock (an hour at once, as after a suspension). What was due fires once: one
 // retransmission, one keepalive probe, one ACK; nobody is given up for the time that nobody saw.
 TEST(FaultsOfTime, a_jump_of_an_hour_is_one_timeout) {
   Peer::Setup setup;

@@ -90,6 +90,7 @@ TEST(SocketCalls, a_blocking_connect_tells_of_the_refusal) {
   EXPECT_ERRNO(plx_connect(fd, as_sockaddr(name), sizeof name), EISCONN);
 }
 
+// fault-no-descriptors.
 TEST(SocketCalls, accept_without_a_free_number_keeps_the_connection) {
   const Fd listener = listening();
   const sockaddr_in name = name_of(listener);

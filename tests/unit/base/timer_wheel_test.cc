@@ -71,7 +71,7 @@ TEST(TimerWheel, limit_leaves_the_rest_due) {
   EXPECT_EQ(wheel.advance(Instant::from_ns(2000), 100, [&](Timer&) { ++fired; }), 6u);
 }
 
-// fault matrix: Timer storm (1 M timers due). In one slot, in one tick or all overdue: an advance
+// fault-timers. In one slot, in one tick or all overdue: an advance
 // looks at a bounded number of them, says that it is behind, and every one fires once, in time.
 TEST(TimerWheel, a_million_due_timers_are_taken_a_bounded_number_at_a_time) {
   constexpr unsigned kTimers = 1'000'000, kLimit = 1024, kMostLookedAt = 8192 + kLimit;
@@ -130,7 +130,7 @@ TEST(TimerWheel, a_full_slot_is_spread_in_steps_and_nothing_fires_early) {
   EXPECT_EQ(fired, kTimers);
 }
 
-// fault matrix: Clock jumps. An hour at once fires every timer once, and none that is later.
+// fault-clock. An hour at once fires every timer once, and none that is later.
 TEST(TimerWheel, a_jump_of_an_hour_fires_each_timer_once) {
   TimerWheel wheel(Instant{});
   std::vector<Recorded> timers(7200);

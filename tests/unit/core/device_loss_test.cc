@@ -65,11 +65,13 @@ class DeviceLoss : public StackTest {
   Octets answer(std::uint8_t control, std::uint32_t seq, const Octets& text = {}) {
     const Octets& last = device_.sent.back();
     const bool is_syn = (at<std::uint8_t>(last, kTcp + 13) & 2) != 0;
+    const std::size_t header = at<std::uint8_t>(last, kTcp + 12) / 16u * 4;
+    const auto length = static_cast<std::uint32_t>(last.size() - kTcp - header);
     Octets segment;
     append(segment, be16(80));
     append(segment, at<be16>(last, kTcp));
     append(segment, be32(seq));
-    append(segment, be32(at<be32>(last, kTcp + 4) + (is_syn ? 1 : 0)));
+    append(segment, be32(at<be32>(last, kTcp + 4) + length + (is_syn ? 1 : 0)));
     for (const int octet : {0x50, int{control}, 0xff, 0xff, 0, 0, 0, 0}) {
       segment.push_back(static_cast<std::byte>(octet));
     }
@@ -90,6 +92,12 @@ class DeviceLoss : public StackTest {
       clock_.advance(Duration::ms(100));
       poll();
     }
+  }
+  // Forgets what was sent but texts of 100 octets (the peer may be asked for); how many are left.
+  std::size_t keep_texts() {
+    std::erase_if(device_.sent,
+                  [](const Octets& frame) { return frame.size() != kTcp + 20 + 100; });
+    return device_.sent.size();
   }
   void take_device_away() {
     device_.is_taken_away = true;
@@ -139,6 +147,7 @@ TEST_F(DeviceLoss, what_a_device_cuts_has_no_more_segments_than_it_takes) {
   s.put();
 }
 
+// fault-flap.
 TEST_F(DeviceLoss, without_a_link_what_is_sent_is_lost_and_comes_again) {
   Socket& s = connected();
   device_.has_link = false;
@@ -159,6 +168,38 @@ TEST_F(DeviceLoss, without_a_link_what_is_sent_is_lost_and_comes_again) {
   const auto is_text = [](const Octets& frame) { return frame.size() == kTcp + 20 + 100; };
   EXPECT_TRUE(std::any_of(device_.sent.begin(), device_.sent.end(), is_text));
   EXPECT_EQ(error(s), Errno{});
+  s.put();
+}
+
+// fault-tx-stall. What waits for the device is given up before it is sent again:
+// no segment ever waits twice. The program's buffer fills and says so; nothing is lost to it.
+TEST_F(DeviceLoss, a_stalled_device_gets_no_segment_twice_and_the_writer_is_told) {
+  Socket& s = connected();
+  for (int seconds = 1; seconds <= 5; ++seconds) {
+    device_.sent.clear();
+    device_.refuses = true;
+    EXPECT_TRUE(write(s, 100).ok());
+    pass(Duration::seconds(seconds));
+    EXPECT_TRUE(device_.sent.empty());
+    device_.refuses = false;
+    poll();
+    EXPECT_LE(keep_texts(), 1u) << seconds;
+    for (int tries = 0; tries < 100 && keep_texts() == 0; ++tries) {
+      device_.arrive(arp_request());  // the peer, whom we have had to doubt (MUST-20)
+      pass(Duration::ms(500));
+    }
+    ASSERT_GE(keep_texts(), 1u) << seconds;
+    device_.arrive(answer(kAck, 2));
+    poll();
+  }
+  device_.refuses = true;
+  std::size_t written = 0;
+  Result<std::size_t> last = std::size_t{0};
+  while ((last = write(s, 1000)).ok()) written += *last;
+  EXPECT_EQ(last.error(), Errno::again);
+  EXPECT_GT(written, 1000u);
+  EXPECT_EQ(error(s), Errno{});
+  device_.refuses = false;
   s.put();
 }
 

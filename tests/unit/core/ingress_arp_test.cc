@@ -191,6 +191,7 @@ TEST_F(IngressArpTest, retransmissions_put_the_neighbour_in_doubt) {
 
 // 5227-2.1: our address is announced twice, and defended when another host uses it, at most once in
 // 10 s.
+// fault-duplicate-address.
 TEST_F(IngressArpTest, an_address_in_use_elsewhere_is_defended_now_and_then) {
   std::size_t defences = 0;
   for (int second = 0; second < 60; ++second) {

@@ -196,6 +196,37 @@ TEST_F(IngressIpv4Test, a_packet_to_one_host_in_a_frame_to_many_is_dropped_in_si
   socket.put();
 }
 
+// fault-broadcast. Whatever it is made of: no packet is held, nobody is
+// answered, no neighbour is learned, and who is connected to goes on.
+TEST_F(IngressIpv4Test, a_storm_to_everybody_takes_no_memory_and_gets_no_answer) {
+  Socket& socket = udp_at(kOpenPort);
+  const IpAddress everybody = IpAddress::v4(255, 255, 255, 255);
+  const IpAddress group = IpAddress::v4(224, 0, 0, 251);
+  std::vector<Octets> kinds;
+  for (const std::uint8_t* mac : {kAllMac, kGroupMac}) {
+    for (const IpAddress& to : {everybody, group, IpAddress::v4(198, 18, 0, 255), kUs, kPeer}) {
+      const Raw raw{.source = IpAddress::v4(198, 18, 0, 77), .destination = to, .to_mac = mac};
+      kinds.push_back(udp_frame(raw, kClosedPort, counted(700)));
+      kinds.push_back(icmp_frame(raw, echo(700)));
+      kinds.push_back(syn_frame(raw, kClosedPort));
+    }
+    kinds.push_back(ethernet_frame(0x86dd, mac));
+  }
+  const std::uint32_t before = test_pool().available();
+  for (int i = 0; i < 10'000; ++i) {
+    device_.arrive(kinds[static_cast<std::size_t>(i) % kinds.size()]);
+    if (i % 64 != 0) continue;
+    poll();
+    ASSERT_EQ(test_pool().available(), before);
+    ASSERT_TRUE(device_.sent.empty() && other_.sent.empty());
+    if (i % 640 != 0) continue;
+    device_.arrive(udp_frame({}, kOpenPort, counted(3)));
+    poll();
+    EXPECT_EQ(read(socket), counted(3));
+  }
+  socket.put();
+}
+
 // 1122-3.3.2: given up after 30 s (a deviation from 60), and ICMP 11/1 tells so if the first
 // fragment was here, with as much of it as fits.
 TEST_F(IngressIpv4Test, a_datagram_that_stays_in_pieces_is_told_about_if_its_first_was_here) {

@@ -32,6 +32,7 @@ class SoftirqTest : public testing_support::NapiWorld {
   std::unique_ptr<Softirq> softirq_;
 };
 
+// fault-app-busy.
 TEST_F(SoftirqTest, takes_over_when_nobody_has_polled_for_long) {
   start();
   let_it_look();

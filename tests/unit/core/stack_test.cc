@@ -138,6 +138,7 @@ TEST_F(StackTest, an_unknown_protocol_and_an_unknown_type_are_counted) {
   EXPECT_EQ(at<std::uint8_t>(device_.sent[0], 35), 2);
 }
 
+// fault-tx-stall.
 TEST_F(StackTest, what_a_device_refuses_leaves_later_in_order) {
   introduce_peer();
   Socket& socket = udp_socket();
@@ -151,6 +152,7 @@ TEST_F(StackTest, what_a_device_refuses_leaves_later_in_order) {
   socket.put();
 }
 
+// fault-tx-stall.
 TEST_F(StackTest, a_packet_the_device_never_takes_is_given_up_after_a_while) {
   introduce_peer();
   Socket& socket = udp_socket();

@@ -70,7 +70,7 @@ class CookieTest : public TcpHosts {
   const Counters& counted() const { return server->counters; }
 };
 
-// V15, 4987-3.6; Linux: tcp_conn_request().
+// V15, 4987-3.6, fault-syn-overflow; Linux: tcp_conn_request().
 TEST_F(CookieTest, v15_a_full_table_answers_with_cookies_and_keeps_nothing) {
   Listener* listener = server->listen(kPort, 4);
   spoof_many(*listener, 164);

@@ -91,6 +91,7 @@ using testing_support::bytes_of;
 class ListeningTest : public testing_support::TcpHosts {};
 
 // Linux: backlog + 1 fit; then the last ACK of a handshake is as if lost, and comes back.
+// fault-accept-overflow.
 TEST_F(ListeningTest, a_full_accept_queue_drops_the_last_ack_and_takes_it_later) {
   Listener* listener = server->listen(80, 1);
   Connection* first = connect(80);

@@ -94,6 +94,7 @@ TEST(Output, push_on_the_last_segment_only) {  // MUST-61, SHLD-27
   peer->expects({.ctl = PSH | ACK, .len = 500u});
 }
 
+// fault-slow-writer.
 TEST(Output, small_writes_join_to_full_segments) {  // SHLD-28
   auto peer = established(plain());
   for (int i = 0; i < 50; ++i) peer->writes(std::string(100, 'x'));

@@ -184,6 +184,7 @@ TEST(ReceiveText, scarce_memory_is_for_those_that_hold_little) {
   EXPECT_EQ(peer->state(), State::CLOSE_WAIT);
 }
 
+// fault-no-packets.
 TEST(ReceiveText, exhausted_memory_is_a_closed_window_that_never_shrinks) {  // SHLD-14
   auto peer = established();
   peer->sends({.seq = peer->snd_nxt + 10, .text = "later"});
@@ -231,6 +232,7 @@ TEST(ReceiveText, the_program_hears_of_what_is_dropped_out_of_order) {  // 17.16
   EXPECT_TRUE(events.has(Event::readable));
 }
 
+// fault-slow-reader.
 TEST(ReceiveText, slow_reader_holds_no_more_than_its_buffer) {  // faults: SO_RCVBUF + 25 %
   Peer::Setup setup;
   setup.options.receive_buffer = 100'000;

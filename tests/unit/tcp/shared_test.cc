@@ -37,6 +37,7 @@ class SharedMemory : public TcpHosts {
   }
 };
 
+// fault-no-packets.
 TEST_F(SharedMemory, unread_text_leaves_others_their_way) {
   Listener* listener = server->listen(80, 128);
   std::vector<Pair> unread;

@@ -400,6 +400,7 @@ TEST_F(TcpTextTest, a_packet_keeps_its_text_after_the_connection_is_gone) {
   EXPECT_EQ(std::memcmp(octets.data() + header, text.data(), text.size()), 0);
 }
 
+// fault-no-packets.
 TEST_F(TcpTextTest, without_memory_the_packet_is_lost_and_counted) {
   Connection* out = established();
   ASSERT_TRUE(out->send(bytes_of("text"), {}, now).ok());

@@ -20,6 +20,7 @@ std::int64_t monotonic_ns() {
 }
 
 // This clock is the one thing here that real time is about: 60 ms of it, through six alignments.
+// fault-clock.
 TEST(TscClock, follows_the_monotonic_clock_and_never_goes_back) {
   TscClock clock;
   Instant last = clock.now();
@@ -92,6 +93,7 @@ TEST(TscClock, a_pause_does_not_leave_several_threads_behind) {
   EXPECT_EQ(behind, 0);
 }
 
+// fault-clock.
 TEST(TscClock, a_pause_does_not_leave_it_behind) {
   TscClock clock;
   const Instant first = clock.now();
