@@ -176,7 +176,11 @@ void Stack::receive_icmp_error(const icmp::Error& error, NapiSet visited, Instan
     if (error.is_too_big) {
       connection->path_mtu(error.next_hop_mtu(), quoted, now);
     } else {
+      const bool was_connecting = connection->status() == tcp::State::SYN_SENT;
       connection->icmp_error(error.error, error.is_hard, quoted, now);
+      const bool is_over = connection->status() == tcp::State::CLOSED;
+      TcpSocket* socket = was_connecting && is_over ? TcpSocket::of(*connection) : nullptr;
+      if (socket) socket->on_connect_error(error);
     }
     return after_event(*connection, now);
   }

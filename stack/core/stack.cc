@@ -13,6 +13,7 @@ constexpr std::uint32_t kPathMtuEntries = 256;
 constexpr std::uint32_t kPingSockets = 64;
 constexpr std::size_t kLoopbackPackets = 1024;
 constexpr std::size_t kDatagramsOut = 512;
+constexpr std::size_t kStreamErrors = 256;
 constexpr std::uint16_t kLoopbackMtu = 65535;
 constexpr std::size_t kLetters = 1024;  // several bursts from every other queue
 constexpr unsigned kMaxDeferredWrites = 16;
@@ -50,6 +51,7 @@ Stack::Stack(const Config& config, const Parts& parts, std::uint64_t seed,
       ping_(kPingSockets, {}, rng_),
       loopback_(kLoopbackPackets),
       datagrams_out_(kDatagramsOut),
+      stream_errors_(kStreamErrors),
       world_{.entry = entry_,
              .napis = NapiSet{1} << parts.index,
              .tcp = tcp_,
@@ -59,6 +61,7 @@ Stack::Stack(const Config& config, const Parts& parts, std::uint64_t seed,
              .path_mtu = path_mtu_,
              .pool = pool_,
              .datagrams_out = datagrams_out_,
+             .stream_errors = stream_errors_,
              .rng = rng_,
              .counters = counters_,
              .gate = *this,

@@ -23,6 +23,7 @@
 #include "stack/ip/ipv4.h"
 #include "stack/ip/path_mtu.h"
 #include "stack/ip/reassembly.h"
+#include "stack/socket/error_note.h"
 #include "stack/socket/socket.h"
 #include "stack/tcp/tcp.h"
 #include "stack/udp/udp_table.h"
@@ -227,6 +228,7 @@ class Stack final : public WorldGate {
   std::array<Packet, 64> burst_;
   Ring<Packet> loopback_;  // IP packets that turn around here
   Ring<DatagramOut> datagrams_out_;
+  StreamErrors stream_errors_;
   World world_;
 
   // Deferred flushing (design 5): what the last wait returned, and what was written since.

@@ -26,6 +26,7 @@ namespace tcp {
 class Tcp;
 class Listener;
 }  // namespace tcp
+class StreamErrors;
 class TcpSocket;
 class UdpTable;
 struct AcceptTicket;
@@ -69,6 +70,7 @@ struct World {
   const PathMtu& path_mtu;
   PacketPool& pool;
   Ring<DatagramOut>& datagrams_out;  // egress drains it
+  StreamErrors& stream_errors;
   Rng& rng;
   Counters& counters;
   WorldGate& gate;

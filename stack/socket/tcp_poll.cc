@@ -25,7 +25,7 @@ PollEvents TcpSocket::poll() {
     return error_ == Errno::network_down ? ready | kErr | kHup : ready;
   }
   PollEvents ready = connection() ? poll_connection(*connection()) : poll_idle();
-  if (pending_error() != Errno{}) ready |= kErr;
+  if (pending_error() != Errno{} || error_notes_ != 0) ready |= kErr;  // 16.30
   return ready;
 }
 
@@ -77,6 +77,14 @@ void TcpSocket::on_events(tcp::EventSet events) {
 void TcpSocket::on_network_down() {
   error_ = Errno::network_down;
   wait_queue().wake_up_all();
+}
+
+// Linux: ip_icmp_error(), which tcp_v4_err() calls whether or not IP_RECVERR is set.
+void TcpSocket::on_connect_error(const icmp::Error& error) {
+  if (error_notes_ == UINT8_MAX) return;
+  if (!world_->stream_errors.push(this, note_of(error, error.error))) return;
+  ++error_notes_;
+  wait_queue().wake_up(kErr);
 }
 
 void TcpSocket::on_acceptable() { wait_queue().wake_up(kReadableKey); }

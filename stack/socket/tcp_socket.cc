@@ -342,6 +342,7 @@ void TcpSocket::end_close(Instant now) {
     world_->tcp.release(*c, now);
   }
   let_go_of_port();
+  if (error_notes_ != 0) world_->stream_errors.forget(this);
   socket_pools::destroy(this);
 }
 

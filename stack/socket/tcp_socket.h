@@ -4,6 +4,7 @@
 
 #include <variant>
 
+#include "stack/socket/error_note.h"
 #include "stack/socket/listen_group.h"
 #include "stack/socket/socket.h"
 #include "stack/tcp/connection.h"
@@ -35,8 +36,9 @@ class TcpSocket final : public Socket {
   static TcpSocket* of(tcp::Listener& listener);
   // By core, after take_events(): tells those who wait, in Linux's order (section 17).
   void on_events(tcp::EventSet events);
-  void on_acceptable();    // 17.11
-  void on_network_down();  // a listener's last device is gone
+  void on_acceptable();                             // 17.11
+  void on_network_down();                           // a listener's last device is gone
+  void on_connect_error(const icmp::Error& error);  // what has just ended its connect
 
   Result<void> bind(const Endpoint& local, Instant now) override;
   Result<void> connect(const Endpoint& remote, Instant now) override;
@@ -113,6 +115,7 @@ class TcpSocket final : public Socket {
   Errno hang_up(Instant now);  // Linux: tcp_disconnect(); the error it leaves
   void shutdown_connection(tcp::Connection& connection, int how, Instant now);
   void after_call(tcp::Connection& connection, Instant now);
+  Result<std::size_t> receive_error(ReceiveMessage& message);
   Result<std::size_t> receive_into(tcp::Connection& connection, ReceiveMessage& message,
                                    Instant now);
   PollEvents poll_idle() const;
@@ -131,8 +134,9 @@ class TcpSocket final : public Socket {
   // kShutReceive, kShutSend: what shutdown said before connect or listen; it stays in force and
   // is inherited by accepted sockets. Linux: sk_shutdown.
   std::uint8_t shut_ = 0;
-  Errno error_{};                // pending, 0: none; a connection keeps its own
-  std::uint16_t last_port_ = 0;  // what getsockname says when the port has been given back
+  std::uint8_t error_notes_ = 0;  // of its own in world_->stream_errors
+  Errno error_{};                 // pending, 0: none; a connection keeps its own
+  std::uint16_t last_port_ = 0;   // what getsockname says when the port has been given back
 };
 static_assert(sizeof(TcpSocket) <= 192);
 

@@ -44,8 +44,8 @@ Result<std::size_t> TcpSocket::send(const SendMessage& message, Instant now) {
 }
 
 Result<std::size_t> TcpSocket::receive(ReceiveMessage& message, Instant now) {
+  if ((message.flags & MSG_ERRQUEUE) != 0) return receive_error(message);
   message.control = {};
-  if ((message.flags & MSG_ERRQUEUE) != 0) return Errno::again;
   if (Connection* c = connection()) return receive_into(*c, message, now);
   if ((message.flags & MSG_OOB) != 0) return listener() ? Errno::not_connected : Errno::invalid;
   if (listener()) return Errno::not_connected;
@@ -53,6 +53,28 @@ Result<std::size_t> TcpSocket::receive(ReceiveMessage& message, Instant now) {
   if (error != Errno{}) return error;
   if ((shut_ & kShutReceive) != 0) return std::size_t{0};
   return Errno::not_connected;
+}
+
+// MUST-47, SHLD-25: what ended a connect, with who said so. Reading it takes the pending error
+// away; what is next becomes it (Linux: sock_dequeue_err_skb()).
+Result<std::size_t> TcpSocket::receive_error(ReceiveMessage& message) {
+  if (error_notes_ == 0) {
+    message.control = {};
+    return Errno::again;
+  }
+  const std::optional<ErrorNote> note = world_->stream_errors.pop(this);
+  CHECK(note.has_value());
+  --error_notes_;
+  const ErrorNote* next = world_->stream_errors.front(this);
+  const Errno pending = next ? static_cast<Errno>(next->error) : Errno{};
+  if (Connection* c = connection()) {
+    c->replace_error(pending);
+  } else {
+    error_ = pending;
+  }
+  put_error(message, *note, socket_type().family);
+  if (next) wait_queue().wake_up(kErr);
+  return std::size_t{0};
 }
 
 Result<std::size_t> TcpSocket::receive_into(Connection& c, ReceiveMessage& message, Instant now) {

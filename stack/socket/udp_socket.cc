@@ -154,12 +154,7 @@ void UdpSocket::deliver_error(const icmp::Error& error, Instant) {
   const bool is_kept = is_error_kept();
   if (!is_kept && (!is_final || !is_connected)) return;
   if (is_kept && error_count_ < kErrorNotes) {
-    errors_[error_count_++] = {.destination = error.tuple.remote,
-                               .reporter = error.reporter,
-                               .info = error.is_too_big ? error.mtu : 0u,
-                               .error = static_cast<std::uint16_t>(what),
-                               .type = error.type,
-                               .code = error.code};
+    errors_[error_count_++] = note_of(error, what);
   }
   error_ = what;
   wait_queue().wake_up(kErr);

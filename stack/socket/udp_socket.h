@@ -8,21 +8,12 @@
 
 #include "stack/ip/icmp.h"
 #include "stack/socket/datagram_queue.h"
+#include "stack/socket/error_note.h"
 #include "stack/socket/socket.h"
 #include "stack/udp/udp.h"
 #include "stack/udp/udp_table.h"
 
 namespace pollux {
-
-// What IP_RECVERR keeps of an ICMP error, or of a datagram that this host found too large.
-struct ErrorNote {
-  Endpoint destination;    // where the datagram had gone
-  IpAddress reporter;      // unspecified: this host
-  std::uint32_t info = 0;  // the path's MTU
-  std::uint16_t error = 0;
-  std::uint8_t type = 0;
-  std::uint8_t code = 0;
-};
 
 // A UDP socket, or with IPPROTO_ICMP a ping socket: its port is the echo id, its datagrams are
 // whole ICMP messages. Stands in the world's UdpTable while bound. Owned by its references.

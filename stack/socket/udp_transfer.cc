@@ -5,7 +5,6 @@
 #include <cstring>
 #include <ctime>
 
-#include <linux/errqueue.h>
 #include <linux/icmp.h>
 
 #include "stack/socket/control_message.h"
@@ -292,7 +291,6 @@ void UdpSocket::fill_control(ReceiveMessage& message, const DatagramNote& note) 
   writer.finish();
 }
 
-// The octets of the datagram that failed are not kept: an error is read with length 0 (deviation).
 Result<std::size_t> UdpSocket::receive_error(ReceiveMessage& message) {
   if (error_count_ == 0) {
     message.control = {};
@@ -308,25 +306,8 @@ Result<std::size_t> UdpSocket::receive_error(ReceiveMessage& message) {
   } else if (!is_local) {
     error_ = Errno{};
   }
-  struct {
-    ::sock_extended_err error;
-    ::sockaddr_in reporter;
-  } value{};
-  value.error.ee_errno = note.error;
-  value.error.ee_origin = is_local ? SO_EE_ORIGIN_LOCAL : SO_EE_ORIGIN_ICMP;
-  value.error.ee_type = note.type;
-  value.error.ee_code = note.code;
-  value.error.ee_info = note.info;
-  if (!is_local) {
-    value.reporter.sin_family = AF_INET;
-    value.reporter.sin_addr = to_in(note.reporter);
-  }
-  message.from = note.destination;
-  message.has_from = true;
-  message.out_flags |= MSG_ERRQUEUE;
-  ControlWriter writer(message);
-  writer.put(IPPROTO_IP, IP_RECVERR, value);
-  writer.finish();
+  put_error(message, note, socket_type().family);
+  if (error_count_ != 0) wait_queue().wake_up(kErr);
   return std::size_t{0};
 }
 

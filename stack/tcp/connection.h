@@ -94,6 +94,7 @@ class Connection : public PendingHook, private ControlBlock {
   std::uint16_t path_mtu() const;
   Errno pending_error() const { return static_cast<Errno>(error_); }  // 0: none
   Errno take_error();                                                 // network_down stays
+  void replace_error(Errno error) { error_ = static_cast<std::uint8_t>(error); }
   Errno take_any_error();  // if there is no other, what ICMP has said since the last ACK
   Info info(Instant now) const;
 

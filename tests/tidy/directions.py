@@ -30,6 +30,7 @@ ALSO = {
     "stack/tcp/tcp.h": _PROTOCOL,
     # Ping sockets send and receive whole ICMP messages; IP_RECVERR tells of ICMP errors.
     "stack/socket/udp_socket.h": ("stack/ip/icmp.h",),
+    "stack/socket/error_note.h": ("stack/ip/icmp.h",),
     # The options as values belong to the segment; only this file knows how they look on the wire.
     "stack/wire/tcp_options.h": ("stack/tcp/segment.h",),
 }
