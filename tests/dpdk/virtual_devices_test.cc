@@ -197,6 +197,8 @@ TEST_F(VirtualDevices, without_packets_a_chain_waits_for_its_copy) {
   EXPECT_EQ(queue.rx_burst(out), 1u);
 }
 
+// CSUM-3; CSUM-5: "none" is a peer's partial checksum: what never left the machine is believed, of
+// the port whose driver says so.
 TEST_F(VirtualDevices, received_checksum_flags_are_told_apart) {
   const auto port = open_port("net_ring0");
   ASSERT_TRUE(port);

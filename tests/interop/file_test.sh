@@ -54,6 +54,13 @@ case_of "Pollux client receives from kernel server" \
   "python3 -u $peer listen 0.0.0.0 7000 send $work/file" \
   "$pollux $tap connect $to_kernel receive $work/copy"
 
+# CSUM-2: the kernel has found no checksum of ours wrong, in none of its layers.
+no_wrong_sums() {
+  inside "$space_a" nstat -asz '*InCsumErrors' | tee "$work/sums" >&2
+  awk '/InCsumErrors/ { lines += 1; wrong += $2 } END { exit lines < 3 || wrong != 0 }' "$work/sums"
+}
+check "every checksum was right" no_wrong_sums
+
 if start "$space_a" http.log listening "$http_server" -c "$tap" --root "$work" --port 80; then
   fetch() {
     inside "$space_a" curl -sS --max-time 60 -o "$work/copy" "http://$stack_address/file" &&

@@ -103,6 +103,7 @@ void b9_4_both_numbers_are_items(Twin& t) {
   t.expect("last registered first", t.wait(set), "B:IN A:IN");
 }
 
+// V27.
 void b9_5_new_file_at_the_old_number(Twin& t) {
   const int set = t.set();
   const Pair first = t.pair();

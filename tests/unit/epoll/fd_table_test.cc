@@ -79,6 +79,7 @@ TEST(FdTable, unknown_numbers_are_ebadf) {
   }
 }
 
+// V27: who looked a number up keeps the file it had then.
 TEST(FdTable, a_reference_outlives_its_number) {
   FdTable table(4);
   FakeFile a;

@@ -11,6 +11,7 @@ namespace {
 
 using testing_support::EpollTest;
 
+// V27: a number that is given out anew never leads to a file that is gone.
 TEST_F(EpollTest, get_while_others_close_and_install) {
   FdTable table(4);
   std::atomic<bool> done{false};

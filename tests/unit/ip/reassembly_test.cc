@@ -2,7 +2,9 @@
 #include "stack/ip/reassembly.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
+#include <utility>
 
 #include "tests/support/long_runs.h"
 #include "tests/unit/ip/ip_test_support.h"
@@ -113,6 +115,61 @@ TEST_F(ReassemblyTest, every_overlap_spoils_the_datagram) {
       EXPECT_EQ(refusal(add(whole, {32, 64})), Drop::fragment_overlap);
     }
   }
+}
+
+// Four fragments, each the octets of two ends in units of 8, all filled with their own number.
+struct FourFragments {
+  std::array<std::pair<std::size_t, std::size_t>, 4> ends;
+
+  // What the rules make of them: how many are to be taken before the datagram is whole (0: it never
+  // is), and whose octets each unit has.
+  std::size_t whole_after = 0;
+  std::array<std::size_t, 4> owner{9, 9, 9, 9};
+  void judge() {
+    bool has_end = false;
+    for (std::size_t i = 0; i < 4; ++i) {
+      const auto& [begin, end] = ends[i];
+      if (std::count(ends.begin(), ends.begin() + static_cast<long>(i), ends[i]) != 0) continue;
+      for (std::size_t unit = begin; unit < end; ++unit) {
+        if (owner[unit] != 9) return;  // an overlap: nothing comes of it
+        owner[unit] = i;
+      }
+      has_end |= end == 4;
+      if (has_end && std::count(owner.begin(), owner.end(), 9u) == 0) {
+        whole_after = i + 1;
+        return;
+      }
+    }
+  }
+};
+
+// frag-overlap, V6 b: every choice of four ranges of a datagram of four units, in every order: it
+// is delivered where ranges tile it without an overlap, copies apart, and then as the first of each
+// said.
+TEST_F(ReassemblyTest, every_shape_of_four_fragments) {
+  std::vector<std::pair<std::size_t, std::size_t>> ranges;
+  for (std::size_t begin = 0; begin < 4; ++begin) {
+    for (std::size_t end = begin + 1; end <= 4; ++end) ranges.emplace_back(begin, end);
+  }
+  const std::size_t n = ranges.size();
+  unsigned delivered = 0;
+  for (std::size_t choice = 0; choice < n * n * n * n; ++choice) {
+    FourFragments four{{ranges[choice % n], ranges[choice / n % n], ranges[choice / n / n % n],
+                        ranges[choice / n / n / n]}};
+    four.judge();
+    start({});
+    const Header header{.id = static_cast<std::uint16_t>(choice)};
+    for (std::size_t i = 0; i < 4 && (four.whole_after == 0 || i < four.whole_after); ++i) {
+      const Octets filled(32, static_cast<std::uint8_t>(i));
+      const auto arrived = add(filled, {four.ends[i].first * 8, four.ends[i].second * 8}, header);
+      ASSERT_EQ(arrived.ok(), i + 1 == four.whole_after) << choice;
+      if (!arrived) continue;
+      const Octets got = octets_in(arrived->packet);
+      for (std::size_t at = 0; at < 32; ++at) ASSERT_EQ(got[at], four.owner[at / 8]) << choice;
+      ++delivered;
+    }
+  }
+  EXPECT_GT(delivered, 100u);
 }
 
 TEST_F(ReassemblyTest, spoiled_datagram_is_forgotten_in_time) {

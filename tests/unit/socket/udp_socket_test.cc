@@ -37,6 +37,7 @@ TEST_F(UdpSocketTest, 18_1_and_18_2_readiness) {
   EXPECT_EQ(poll(s), kSpace);
 }
 
+// 1122-4.1.3.3.
 TEST_F(UdpSocketTest, 18_4_port_unreachable_is_told_to_the_connected) {
   Held s = open(SOCK_DGRAM);
   const Endpoint nobody{kLoopback, 9};
@@ -67,6 +68,7 @@ TEST_F(UdpSocketTest, connect_to_port_0_names_a_host) {
   EXPECT_EQ(receive(s), "y");
 }
 
+// 1122-4.1.3.3: IP_RECVERR.
 TEST_F(UdpSocketTest, 18_5_the_error_queue) {
   Held s = open(SOCK_DGRAM);
   EXPECT_EQ(set(s, IPPROTO_IP, IP_RECVERR, 1), 0);
@@ -150,14 +152,18 @@ TEST_F(UdpSocketTest, a_connected_socket_hears_its_peer_only) {
   EXPECT_EQ(last_from, local(peer));
 }
 
+// udp-zero: what is there stays, what comes is dropped.
 TEST_F(UdpSocketTest, a_full_queue_drops_and_counts) {
   Held s = bound();
   Held sender = bound();
   EXPECT_EQ(set(s, SOL_SOCKET, SO_RCVBUF, 4096), 0);
   const Endpoint to = local(s);
-  for (int n = 0; n < 100; ++n) EXPECT_EQ(send(sender, "x", 0, &to), 1);
+  for (int n = 0; n < 100; ++n) {
+    const std::string number = std::to_string(n);
+    EXPECT_EQ(send(sender, number, 0, &to), static_cast<int>(number.size()));
+  }
   int kept = 0;
-  while (receive(s) == "x") ++kept;
+  while (receive(s) == std::to_string(kept)) ++kept;
   EXPECT_GT(kept, 1);
   EXPECT_LT(kept, 8);  // by what they cost in memory, not by their octets
   EXPECT_EQ(stack().counters().udp_queue_full, static_cast<std::uint64_t>(100 - kept));

@@ -40,6 +40,7 @@ TEST_F(UdpTransfer, datagrams_keep_their_edges) {
   EXPECT_EQ(receive(b_), errno_text(EAGAIN));
 }
 
+// udp-zero.
 TEST_F(UdpTransfer, a_short_buffer_cuts_and_says_so) {
   EXPECT_EQ(send(a_, "abcdef", 0, &to_b_), 6);
   EXPECT_EQ(receive(b_, 4, MSG_PEEK), "abcd");
@@ -108,7 +109,7 @@ TEST_F(UdpTransfer, null_pointers) {
   EXPECT_EQ(call([&](Instant now) { return b_->receive(message, now); }), EFAULT);
 }
 
-// MAY-9.
+// MAY-9, 1122-4.1.3.5.
 TEST_F(UdpTransfer, control_messages) {
   EXPECT_EQ(set(b_, IPPROTO_IP, IP_PKTINFO, 1), 0);
   EXPECT_EQ(set(b_, IPPROTO_IP, IP_RECVTTL, 1), 0);

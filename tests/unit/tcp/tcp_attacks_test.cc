@@ -67,6 +67,39 @@ TEST_F(TcpAttacks, challenges_of_one_connection_say_nothing_of_another) {
   server->tcp.close(*listener, now);
 }
 
+// V27: what comes after a reset is nobody's: the reader gets what had come before, the error, the
+// end; the next connection of the same tuple begins empty.
+TEST_F(TcpAttacks, nothing_is_read_that_came_after_the_reset) {
+  Listener* listener = server->listen(80, 8);
+  Connection* mine = connect(80);
+  const FourTuple tuple = mine->tuple();
+  Connection* theirs = accepted(*listener);
+  ASSERT_TRUE(mine->send(bytes_of("before"), {}, now).ok());
+  settle();
+  forge(*mine, mine->snd().nxt, RST);
+  ASSERT_TRUE(mine->send(bytes_of("after"), {}, now).ok());
+  settle();
+  std::vector<std::byte> room(100);
+  EXPECT_EQ(*theirs->receive(room, {}, now), 6u);
+  EXPECT_EQ(theirs->receive(room, {}, now).error(), Errno::connection_reset);
+  EXPECT_EQ(*theirs->receive(room, {}, now), 0u);
+  EXPECT_EQ(mine->take_error(), Errno::connection_reset) << "the text met nobody";
+  close(*server, *theirs);
+  close(*client, *mine);
+  ActiveOpen again;
+  again.tuple = tuple;
+  again.port = client->bind(tuple.local.port);
+  Connection* next = *client->tcp.open_active(again, now);
+  settle();
+  theirs = accepted(*listener);
+  EXPECT_EQ(theirs->tuple().remote, tuple.local);
+  EXPECT_EQ(theirs->receive(room, {}, now).error(), Errno::again);
+  close(*server, *theirs);
+  close(*client, *next);
+  client->ports.release(*again.port);
+  server->tcp.close(*listener, now);
+}
+
 // V17: connections without end (200,000 in the suite `long`) that the server closes first: its
 // table of TIME-WAIT is full and no fuller, the oldest give way, each says what it said and nothing
 // else.

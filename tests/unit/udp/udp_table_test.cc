@@ -163,7 +163,8 @@ TEST_F(UdpTableTest, broadcast_reaches_all_that_match) {
   EXPECT_EQ(seen, (std::set<UdpEndpoint*>{&any, &second}));
 }
 
-TEST_F(UdpTableTest, port_0_is_a_random_free_one) {  // 6056-3.3
+// 6056-3.3, 8085-3.1/3.2 (RFC 8085 5.1), V10.
+TEST_F(UdpTableTest, port_0_is_a_random_free_one) {
   std::set<std::uint16_t> ports;
   double sum = 0;
   for (int i = 0; i < 4000; ++i) {

@@ -48,12 +48,14 @@ TEST_F(Udp, datagram_is_taken) {
   }
 }
 
-TEST_F(Udp, octets_behind_its_length_are_cut_off) {  // 768-len
+// 768-len, V24.
+TEST_F(Udp, octets_behind_its_length_are_cut_off) {
   const auto arrived = take(datagram(pattern(5)) + Octets(13, 0xee));
   ASSERT_TRUE(arrived);
   EXPECT_EQ(octets_in(arrived->packet), pattern(5));
 }
 
+// 768-len, V24.
 TEST_F(Udp, lengths_that_lie) {
   for (const int length : {0, 1, 7, 19, 65535}) {
     EXPECT_EQ(drop(datagram(pattern(10), length)), Drop::bad_length) << length;
@@ -77,6 +79,7 @@ TEST_F(Udp, every_wrong_bit_is_noticed) {  // 1122-4.1.3.4
   EXPECT_EQ(drop(right), Drop::bad_checksum) << "the pseudo-header counts";
 }
 
+// 1122-4.1.3.4; 6936: without a checksum over IPv4 only.
 TEST_F(Udp, checksum_0_was_left_out) {
   Octets octets = datagram(pattern(21));
   octets[6] = octets[7] = 0;
@@ -124,7 +127,8 @@ TEST_F(Udp, what_is_written_is_read_back) {
   }
 }
 
-TEST_F(Udp, computed_0_is_sent_as_all_ones) {  // RFC 768
+// 1122-4.1.3.4 (RFC 768).
+TEST_F(Udp, computed_0_is_sent_as_all_ones) {
   // Two octets that bring the sum to all ones.
   Packet packet = packet_of(Octets{0, 0});
   encode(packet, {{kPeer, 40000}, {kUs, 53}}, {});
