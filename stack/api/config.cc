@@ -245,6 +245,7 @@ void read_port(const toml::table& table, Config& config, ConfigError& error) {
   section.boolean("tso", port.tso);
   section.boolean("lro", port.lro);
   section.boolean("rx_interrupts", port.rx_interrupts);
+  section.boolean("probe", port.probe);
   section.text("impair_rx", port.impair_rx);
   section.text("impair_tx", port.impair_tx);
   section.integer("impair_seed", port.impair_seed, 0, INT64_MAX);

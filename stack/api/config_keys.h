@@ -56,9 +56,9 @@
 
 // Keys that are read one by one, so that a near miss can be named.
 #define POLLUX_STACK_OTHER_KEYS "threads", "hugepages", "log", "ports", "prefer_busy_poll"
-#define POLLUX_PORT_KEYS                                                                          \
-  "name", "device", "addresses", "gateway", "kernel_address", "mtu", "vlan", "descriptors",       \
-      "checksum_offload", "tso", "lro", "rx_interrupts", "impair_rx", "impair_tx", "impair_seed", \
-      "capture"
+#define POLLUX_PORT_KEYS                                                                    \
+  "name", "device", "addresses", "gateway", "kernel_address", "mtu", "vlan", "descriptors", \
+      "checksum_offload", "tso", "lro", "rx_interrupts", "probe", "impair_rx", "impair_tx", \
+      "impair_seed", "capture"
 #define POLLUX_PRELOAD_KEYS "loopback"
 #define POLLUX_SECTIONS "stack", "tcp", "port", "preload"

@@ -129,6 +129,8 @@ std::unique_ptr<Host> Host::start(const Config& config, PortClaims claims, Drive
     error = host->add_port(port);
     if (error) return nullptr;
   }
+  error = host->wait_for_addresses();
+  if (error) return nullptr;
   keep_packets_out_of_dumps();
   host->start_softirq();
   return host;
@@ -220,6 +222,22 @@ void Host::leave() {
     // Who is ended by a signal writes nothing after this.
     for (PcapTap* capture : world.captures) capture->flush();
   }
+}
+
+// RFC 5227 2.1.1: nobody may use an address before it has been asked for, for up to 7 s.
+DriverError Host::wait_for_addresses() {
+  constexpr Duration kProbing = Duration::seconds(8);
+  const World& first = worlds_.front();
+  const Instant deadline = clock_.now() + kProbing;
+  while (const std::optional<IpAddress> address = first.stack->first_not_owned()) {
+    if (clock_.now() >= deadline) {
+      return {EADDRINUSE, fmt::format("another host has the address {} (port.NAME.probe)",
+                                      address->to_string())};
+    }
+    first.napi->poll(kFirstPollBudget, Napi::Claim::waiter);
+    ::usleep(kDeliveryPauseUsecs);
+  }
+  return {};
 }
 
 DriverError Host::add_port(const PortConfig& config) {

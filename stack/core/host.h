@@ -81,6 +81,7 @@ class Host {
   DriverError add_port(const PortConfig& config);
   // The outermost of what is around a queue.
   NetDevice* wrap(Device& device, unsigned queue, const PortConfig& config, DriverError& error);
+  DriverError wait_for_addresses();
   void start_softirq();
 
   const Config config_;

@@ -88,11 +88,18 @@ void Stack::add_interface(NetDevice& device, const PortConfig& config, const Rss
   for (const Prefix& address : config.addresses) {
     routes_.add_address(id, address);
     // One of several announces for all.
-    const Claim claim = index_ == 0 ? Claim::announce : Claim::silent;
+    const Claim claim = index_ != 0 ? Claim::silent : config.probe ? Claim::probe : Claim::announce;
     interfaces_.back()->neighbours().add_address(address, claim, now);
   }
   if (config.gateway) routes_.add_gateway({IpAddress::any_v4(), 0}, *config.gateway);
   note_changes();
+}
+
+std::optional<IpAddress> Stack::first_not_owned() const {
+  for (const auto& in : interfaces_) {
+    if (const auto address = in->neighbours().first_not_owned()) return address;
+  }
+  return std::nullopt;
 }
 
 Instant Stack::enter() {

@@ -50,6 +50,7 @@ class Stack final : public WorldGate {
   // Start-up, in the order of the configuration. Interface 0 is the loopback interface. `rss`:
   // which queue of the device's a packet comes to; this Stack has the one of its index.
   void add_interface(NetDevice& device, const PortConfig& config, const RssMap& rss = {});
+  std::optional<IpAddress> first_not_owned() const;  // still probed, or another host's
   // What SO_LINGER waits with; none: it does not wait.
   void set_poll_context(PollContext& context) { poll_context_ = &context; }
 

@@ -62,6 +62,7 @@ class Neighbours {
   void add_address(const Prefix& address, Claim claim, Instant now);
   // False while it is probed and after another host was found to have it.
   bool owns(const IpAddress& address) const { return own_.owns(address); }
+  std::optional<IpAddress> first_not_owned() const { return own_.first_not_owned(); }
 
   Resolved resolve(const IpAddress& next_hop, Packet& packet, Instant now);
   // An ARP message arrived: learn, answer, notice conflicts. May make requests, packets ready.

@@ -42,6 +42,13 @@ bool OwnAddresses::owns(const IpAddress& address) const {
   return false;
 }
 
+std::optional<IpAddress> OwnAddresses::first_not_owned() const {
+  for (const Own& own : own_) {
+    if (!owns(own.prefix.address)) return own.prefix.address;
+  }
+  return std::nullopt;
+}
+
 bool OwnAddresses::is_on_link(const IpAddress& address) const {
   if (!address.is_v4() || address.is_unspecified() || address.is_limited_broadcast()) return false;
   for (const Own& own : own_) {

@@ -23,7 +23,8 @@ class OwnAddresses {
  public:
   OwnAddresses(const MacAddress& ours, Rng& rng) : ours_(ours), rng_(rng) {}
   void add(const Prefix& address, Claim claim, Instant now);
-  bool owns(const IpAddress& address) const;        // and may use it
+  bool owns(const IpAddress& address) const;  // and may use it
+  std::optional<IpAddress> first_not_owned() const;
   bool is_on_link(const IpAddress& address) const;  // in one of our networks, and a host's address
   // The sender to ask for `target` with: the address in its network, else the first; 0.0.0.0: none.
   IpAddress sender_for(const IpAddress& target) const;

@@ -60,7 +60,7 @@ class Connection : public PendingHook, private ControlBlock {
   std::optional<Segment> next_segment(Instant now);  // pull until empty
   bool has_said_all() const;     // true: the next one is empty; false says nothing
   Instant next_timeout() const;  // earliest of all timers, never() if none
-  bool is_at_r1() const { return retries_ == 3; }  // Linux: tcp_retries1
+  bool is_at_r1() const { return retries_ == shared_.config.retries1; }  // as often retransmitted
   EventSet take_events() { return std::exchange(events_, EventSet()); }
   // The octets seq .. seq + length of a segment that next_segment gave, by reference. Returns how
   // many pieces, at most out.size(); 2 + length / (octets of a chunk) suffice.

@@ -43,7 +43,7 @@ TEST_F(ConfigTest, every_section_is_read) {
   ASSERT_EQ(
       read(std::string("[stack]\nthreads = \"single\"\npackets = 1023\n[tcp]\nmin_rto_ms = 300\n"
                        "sack = false\n") +
-           kPort + "gateway = \"198.18.0.1\"\nmtu = 1400\nlro = false\n"),
+           kPort + "gateway = \"198.18.0.1\"\nmtu = 1400\nlro = false\nprobe = true\n"),
       "");
   EXPECT_EQ(config_.threads, ThreadMode::single);
   EXPECT_EQ(config_.packets, 1023u);
@@ -55,6 +55,7 @@ TEST_F(ConfigTest, every_section_is_read) {
   EXPECT_EQ(config_.ports[0].mtu, 1400);
   EXPECT_FALSE(config_.ports[0].lro);
   EXPECT_TRUE(config_.ports[0].tso);
+  EXPECT_TRUE(config_.ports[0].probe);
 }
 
 TEST_F(ConfigTest, an_unknown_key_is_refused_with_the_nearest_named) {

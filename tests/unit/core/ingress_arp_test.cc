@@ -208,6 +208,57 @@ TEST_F(IngressArpTest, an_address_in_use_elsewhere_is_defended_now_and_then) {
   EXPECT_TRUE(answers(device_, icmp_frame({}, icmp_octets(8, 0, 1, {}))).size() == 1) << "goes on";
 }
 
+// 5227-2.1: three probes without a sender, then two announcements; the address is not answered for
+// before those.
+TEST_F(IngressArpTest, an_address_is_probed_before_it_is_used_where_that_is_wanted) {
+  const IpAddress wanted = IpAddress::v4(198, 18, 7, 7);
+  ScriptedDevice third(test_pool(), 2);
+  PortConfig port;
+  port.addresses = {{wanted, 24}};
+  port.probe = true;
+  stack_->add_interface(third, port);
+  const Octets question = arp_frame({.sender = IpAddress::v4(198, 18, 7, 1), .target = wanted});
+  std::vector<wire::ArpPacket> said;
+  for (int tenth = 0; tenth < 100; ++tenth) {
+    const bool is_ours = !stack_->first_not_owned();
+    third.sent.clear();
+    third.arrive(question);
+    pass(Duration::ms(100));
+    for (const Octets& frame : third.sent) {
+      const auto& arp = at<wire::ArpPacket>(frame, 14);
+      if (arp.operation == 1) {
+        said.push_back(arp);
+      } else {
+        EXPECT_TRUE(is_ours) << "answered too early";
+      }
+    }
+  }
+  ASSERT_EQ(said.size(), 5u);
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(IpAddress::v4(said[i].sender_ip), i < 3 ? IpAddress::any_v4() : wanted);
+    EXPECT_EQ(IpAddress::v4(said[i].target_ip), wanted);
+  }
+  EXPECT_FALSE(stack_->first_not_owned());
+  stack_.reset();  // before the device
+}
+
+// 5227-2.1: an address that another host answers for is not used.
+TEST_F(IngressArpTest, an_address_that_another_answers_for_is_not_ours) {
+  const IpAddress wanted = IpAddress::v4(198, 18, 7, 7);
+  ScriptedDevice third(test_pool(), 2);
+  PortConfig port;
+  port.addresses = {{wanted, 24}};
+  port.probe = true;
+  stack_->add_interface(third, port);
+  pass(Duration::ms(1500));
+  third.arrive(arp_frame(
+      {.operation = 2, .sender_mac = kOtherMac, .sender = wanted, .target = IpAddress::any_v4()}));
+  for (int second = 0; second < 50; ++second) pass(Duration::seconds(1));
+  EXPECT_EQ(stack_->first_not_owned(), wanted);
+  EXPECT_EQ(stack_->counters().arp_conflicts, 1u);
+  stack_.reset();
+}
+
 // arp-sec, V22: of frames whose own source is a group, and of senders that nobody has.
 TEST_F(IngressArpTest, impossible_senders_are_not_believed) {
   constexpr std::uint8_t kZeroMac[6] = {0, 0, 0, 0, 0, 0};
