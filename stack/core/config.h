@@ -27,7 +27,7 @@ struct PortConfig {
   bool tso = true;
   bool lro = true;
   bool rx_interrupts = true;
-  bool probe = false;  // RFC 5227 2.1: whether others have the addresses
+  bool probe = false;     // RFC 5227 2.1: whether others have the addresses
   std::string impair_rx;  // "loss=0.01,delay=5ms"
   std::string impair_tx;
   std::uint64_t impair_seed = 1;

@@ -1,6 +1,7 @@
 // ingress_tcp_errors_test.cc - ICMP errors about segments: what a stream says of them, and when.
 // netinet/in.h and ctime come before the kernel's headers, which build on them.
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <ctime>
 
@@ -204,6 +205,26 @@ TEST_F(TcpErrors, an_open_connection_goes_on_and_says_so_when_asked) {
       EXPECT_EQ(mask(), kOut | kWrNorm) << "alive";
     }
   }
+}
+
+// SHLD-9, MUST-20: between R1 and R2 the program hears that nobody answers: three retransmissions
+// put the neighbour in doubt, who does not answer ARP either. The connection goes on.
+TEST_F(TcpErrors, between_r1_and_r2_the_program_hears_that_nobody_answers) {
+  connecting();
+  establish();
+  want_errors();
+  for (int tenth = 0; tenth < 150 && !mask().has(kErr); ++tenth) pass(Duration::ms(100));
+  EXPECT_EQ(mask(), kErr | kOut | kWrNorm);
+  EXPECT_EQ(so_error(), EHOSTUNREACH);
+  ::tcp_info info{};
+  {
+    Inside inside(*stack_);
+    const auto room = std::as_writable_bytes(std::span(&info, 1));
+    ASSERT_TRUE(socket_->get_option(IPPROTO_TCP, TCP_INFO, room, inside.now()).ok());
+  }
+  EXPECT_GE(info.tcpi_retransmits, 3);
+  EXPECT_LT(info.tcpi_retransmits, 15);
+  EXPECT_EQ(info.tcpi_state, TCP_ESTABLISHED);
 }
 
 // The list of a world is bounded; who closes is forgotten.
