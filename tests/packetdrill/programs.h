@@ -17,10 +17,10 @@ struct Stack {
   const Extras* extras = nullptr;
 };
 
-// "" if it passed, else "file:line: what" and the line; `skipped` is set when the table lacks
-// something that the script needs. After a failure the process had better end.
+// "" if it passed, else "file:line: what" and the line; `impossible`: it makes calls that the
+// table has no slot for, and has not been run. After a failure the process had better end.
 std::string run_script(const std::string& path, const std::string& text, const Stack& stack,
-                       bool& skipped);
+                       bool& impossible);
 // The scripts in `arguments` and, of folders, below them; `--jobs N` at a time. Prints what failed,
 // and the counts; returns main's result.
 int run_scripts(const std::vector<std::string>& arguments, const Stack& stack);

@@ -23,8 +23,8 @@ std::string outcome_of(const std::string& text) {
   EXPECT_EQ(pipe(ends.data()), 0);
   const pid_t child = fork();
   if (child == 0) {
-    bool skipped = false;
-    const std::string failure = run_script("test.pkt", text, {fill_table, &extras()}, skipped);
+    bool impossible = false;
+    const std::string failure = run_script("test.pkt", text, {fill_table, &extras()}, impossible);
     const auto written = ::write(ends[1], failure.data(), failure.size());
     _exit(written == static_cast<ssize_t>(failure.size()) ? 0 : 1);
   }
