@@ -119,9 +119,19 @@ class Verdicts(Tree):
         self.write("tests/a_test.cc", self.SOURCE)
         results = self.recorded(("a", "FAIL", "[  FAILED  ] A.one (0 ms)\n"),
                                 programs={"a": ["tests/a_test.cc"]})
-        decided = {"MUST-1": ("DEVIATION", "why"), "MUST-2": ("N/A", "why")}
+        decided = {"MUST-1": ("DEVIATION", "why"), "MUST-2": ("N/A", "why"),
+                   "MUST-3": ("NOTE", "but")}
         verdicts = self.verdicts(results, decided)
-        self.assertEqual((verdicts["MUST-1"], verdicts["MUST-2"]), ("FAILING", "N/A"))
+        self.assertEqual([verdicts[f"MUST-{n}"] for n in (1, 2, 3)], ["FAILING", "N/A", "FAILING"])
+
+    def test_a_note_stands_beside_the_test(self):
+        self.write("tests/a_test.cc", self.SOURCE)
+        results = self.recorded(("a", "OK", "[       OK ] A.one (0 ms)\n"),
+                                programs={"a": ["tests/a_test.cc"]})
+        tests = self.cite()[0]["MUST-1"]
+        self.assertEqual(
+            _report.verdict_of(self.rows["MUST-1"], tests, results, {"MUST-1": ("NOTE", "but")}),
+            ("PASS", "tests/a_test.cc: A.one; but"))
 
     def test_scripts_and_programs(self):
         self.write("tests/packetdrill/a/good.pkt", "# MUST-1\n")
@@ -156,7 +166,7 @@ class Files(Tree):
         self.assertIn("MUST-51", read_decisions(os.path.join(HERE, "decisions.txt"), rows))
 
     def test_mistakes_are_said(self):
-        for text in ("MUST-1 | x\n", "MUST-1 | a | b\nMUST-1 | a | b\n"):
+        for text in ("MUST-1 | x\n", "linger | a | b\n", "MUST-1 | a | b\nMUST-1 | a | b\n"):
             with self.assertRaises(SystemExit):
                 read_rows(self.write("bad.txt", text))
         for text in ("MUST-7 | N/A | no such row\n", "MUST-1 | PASS | no\n"):

@@ -28,6 +28,8 @@ def read_rows(path):
             is_open = line.endswith(": open]")
             continue
         label, source, text = _fields(path, number, line)
+        if label.isalpha():
+            raise SystemExit(f"{path}:{number}: {label} is a word of any comment")
         if label in rows:
             raise SystemExit(f"{path}:{number}: {label} stands twice")
         rows[label] = Row(label, source, text, group, is_open)
@@ -35,13 +37,13 @@ def read_rows(path):
 
 
 def read_decisions(path, rows):
-    """label -> (DEVIATION or N/A, reason)."""
+    """label -> (DEVIATION, N/A or NOTE, reason)."""
     decisions = {}
     for number, line in _lines(path):
         label, verdict, reason = _fields(path, number, line)
         if label not in rows:
             raise SystemExit(f"{path}:{number}: no row has the label {label}")
-        if verdict not in ("DEVIATION", "N/A") or label in decisions:
-            raise SystemExit(f"{path}:{number}: {label}: once, DEVIATION or N/A")
+        if verdict not in ("DEVIATION", "N/A", "NOTE") or label in decisions:
+            raise SystemExit(f"{path}:{number}: {label}: once, DEVIATION, N/A or NOTE")
         decisions[label] = (verdict, reason)
     return decisions

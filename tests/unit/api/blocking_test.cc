@@ -184,7 +184,7 @@ TEST(Blocking, a_send_without_memory_waits_and_goes_on_when_there_is_some) {
   EXPECT_EQ(plx_read(pair.server, &octet, 1), 1);
 }
 
-// linger; Linux: sk_stream_wait_close(). What was written arrives all the same.
+// so-linger; Linux: sk_stream_wait_close(). What was written arrives all the same.
 TEST(Blocking, a_signal_ends_a_lingering_close) {
   const Handling handling(SIGUSR1);
   Connected pair = connected();

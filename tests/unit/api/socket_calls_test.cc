@@ -105,7 +105,7 @@ TEST(SocketCalls, accept_without_a_free_number_keeps_the_connection) {
   EXPECT_GE(server, 0);
 }
 
-// linger.
+// so-linger.
 TEST(SocketCalls, close_lingers_until_all_is_acknowledged) {
   Connected pair = connected();
   const linger wait{1, 5};

@@ -84,8 +84,8 @@ TEST_F(IngressIcmpTest, broadcast_echoes_are_ignored_in_silence) {
   }
 }
 
-// 6918, 1122-3.2.2, redirect: types that a host does not know, or knows no longer, whatever they
-// say: source quench, address mask, timestamp, information, traceroute, ...
+// 6918, 1122-3.2.2, 1122-redirect: types that a host does not know, or knows no longer, whatever
+// they say: source quench, address mask, timestamp, information, traceroute, ...
 TEST_F(IngressIcmpTest, other_types_are_dropped_in_silence) {
   for (unsigned type = 0; type < 256; ++type) {
     if (type == 0 || type == 3 || type == 8 || type == 11 || type == 12) continue;
@@ -94,7 +94,7 @@ TEST_F(IngressIcmpTest, other_types_are_dropped_in_silence) {
   }
 }
 
-// redirect: switched off for good. The gateway's own word moves no route.
+// 1122-redirect: switched off for good. The gateway's own word moves no route.
 TEST_F(IngressIcmpTest, a_redirect_changes_no_way) {
   Socket& socket = udp_at(5000);
   const IpAddress far = IpAddress::v4(198, 19, 1, 1);

@@ -87,7 +87,7 @@ TEST_F(Icmp, broadcast_echo_is_ignored) {
   EXPECT_EQ(take(icmp_octets(kEchoRequest, 0, 1, 2, {})).error(), Drop::not_for_us);
 }
 
-TEST_F(Icmp, types_that_a_host_ignores) {  // 6918, redirect, MUST-55: source quench, 5927-6.2
+TEST_F(Icmp, types_that_a_host_ignores) {  // 6918, 1122-redirect, MUST-55: source quench, 5927-6.2
   for (unsigned type = 0; type < 256; ++type) {
     const bool is_known = type == 0 || type == 8 || type == 3 || type == 11 || type == 12;
     const auto octets = icmp_octets(static_cast<std::uint8_t>(type), 0, 0, 0, our_segment());
