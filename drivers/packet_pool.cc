@@ -108,9 +108,11 @@ std::uint32_t PacketPool::capacity() const { return pool_->size; }
 
 bool PacketPool::is_low() const { return reachable(pool_) < pool_->size / 4; }
 
-PacketPool::Shortage PacketPool::shortage() const {
+PacketPool::Shortage PacketPool::shortage(std::uint32_t users) const {
   const std::uint32_t level = reachable(pool_);
-  return {level < pool_->size / 4, level < 3 * reserve_, level <= reserve_};
+  const std::uint32_t low = pool_->size / 4;
+  const std::uint32_t for_each = users < low - reserve_ ? reserve_ + users : 0;
+  return {level < low, level < std::max(3 * reserve_, for_each), level <= reserve_};
 }
 
 }  // namespace pollux

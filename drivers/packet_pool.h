@@ -47,12 +47,13 @@ class PacketPool {
   bool is_full() const { return available() == capacity(); }
   // Below a quarter: received text is copied rather than kept in its packet (design.md 4).
   bool is_low() const;
-  // Below three times the reserve: who holds much takes no more, so that others can go on.
+  // Scarce: who holds much takes no more, so that others can go on. That is below three times the
+  // reserve, or where it is in the lowest quarter, below a packet for each of `users` beside it.
   // Exhausted: nothing but the reserve is left.
   struct Shortage {
     bool is_low, is_scarce, is_exhausted;
   };
-  Shortage shortage() const;
+  Shortage shortage(std::uint32_t users = 0) const;
   std::uint16_t data_room() const { return data_room_; }
   rte_mempool* mempool() { return pool_; }
 

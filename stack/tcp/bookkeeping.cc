@@ -415,7 +415,7 @@ void Tcp::expire_time_waits(Instant now) {
 }
 
 void Tcp::note_memory() {
-  const PacketPool::Shortage shortage = pool_.shortage();
+  const PacketPool::Shortage shortage = pool_.shortage(limits_.connections);
   shared_.memory_is_low = shortage.is_low;
   shared_.memory_is_scarce = shortage.is_scarce;
   shared_.memory_is_exhausted = shortage.is_exhausted;

@@ -23,20 +23,27 @@ constexpr std::uint16_t kFirstDoor = 80, kDoors = 4;  // a client has 28,232 por
 constexpr unsigned kPollBudget = 64;
 constexpr std::size_t kAnswer = 65536;
 constexpr Duration kLeastStep = Duration::us(10), kVisitPause = Duration::ms(50);
-constexpr Duration kPatience = Duration::seconds(3), kSlowRead = Duration::seconds(1);
+constexpr Duration kPatience = Duration::seconds(10), kSlowRead = Duration::seconds(1);
 constexpr unsigned kArrivals = 50;  // of those who keep waiting, in each turn of 1 ms
 constexpr std::uint64_t kKibibyte = 1024;
 
 struct Plan {
   std::uint32_t readers = 5000;
-  std::uint32_t packets = 16383;  // of the server
-  unsigned seconds = 10;          // with all of them there
+  std::uint32_t packets = 0;  // of the server; 0: enough to have one for each
+  unsigned seconds = 10;      // with all of them there
 };
+
+constexpr std::uint32_t kOthers = 1024;  // connections that are no reader's
+
+std::uint32_t client_packets(const Plan& plan) { return 8191 + 4 * plan.readers; }
+std::uint32_t server_packets(const Plan& plan) {
+  return plan.packets != 0 ? plan.packets : 4 * (plan.readers + kOthers) + 8191;
+}
 
 Config reader_config(const Plan& plan, std::uint32_t packets) {
   Config config;
   config.packets = packets;
-  config.connections = plan.readers + 1024;
+  config.connections = plan.readers + kOthers;
   return config;
 }
 
@@ -87,8 +94,8 @@ class Siege {
  public:
   explicit Siege(const Plan& plan)
       : plan_(plan),
-        client_(reader_config(plan, 16383), 1, 1, clock_),
-        server_(reader_config(plan, plan.packets), 2, 2, clock_),
+        client_(reader_config(plan, client_packets(plan)), 1, 1, clock_),
+        server_(reader_config(plan, server_packets(plan)), 2, 2, clock_),
         link_({.queue = 8000}, {client_.mac(), client_.pool()}, {server_.mac(), server_.pool()},
               rng_, clock_) {
     client_.connect_to(link_.a());
@@ -170,7 +177,8 @@ class Siege {
     check("V16: all of them are connected", connections >= plan_.readers);
     check("V16, slow-read: new clients are answered", during.answered() == during.begun());
     check("T7b: 99 % of them connect within twice the time of before",
-          during.connect_quantile(0.99) <= before.connect_quantile(0.99) * 2);
+          during.answered() != 0 &&
+              during.connect_quantile(0.99) <= before.connect_quantile(0.99) * 2);
     check("T7b: memory grows by 4 KiB at most for each", each <= 4 * kKibibyte);
   }
   void check(const char* what, bool holds) {
@@ -202,7 +210,9 @@ int main(int argc, char** argv) {
   app.add_option("--packets", plan.packets, "the server's stack.packets");
   app.add_option("--seconds", plan.seconds, "how long they are all there");
   CLI11_PARSE(app, argc, argv);
-  if (const DriverError error = start_eal({.use_hugepages = false, .memory_mb = 512})) {
+  const std::uint32_t memory_mb =
+      64 + (sim::client_packets(plan) + sim::server_packets(plan)) / 1024 * 4;
+  if (const DriverError error = start_eal({.use_hugepages = false, .memory_mb = memory_mb})) {
     fmt::print("{}\n", error.message);
     return 1;
   }

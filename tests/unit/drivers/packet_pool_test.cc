@@ -70,6 +70,21 @@ TEST_F(PacketPoolTest, only_the_reserve_is_left_for_those_that_do_not_grow) {
   EXPECT_TRUE(test_pool().allocate());
 }
 
+// V16: as many as may have nothing yet will find a packet each, if the pool is that large.
+TEST_F(PacketPoolTest, v16_memory_is_scarce_before_the_last_of_many_users_has_none) {
+  const std::uint32_t low = test_pool().capacity() / 4, reserve = test_pool().capacity() / 16;
+  std::vector<Packet> taken;
+  while (test_pool().available() >= low - 1) taken.push_back(test_pool().allocate());
+  ASSERT_EQ(test_pool().available(), low - 2);
+  EXPECT_TRUE(test_pool().shortage().is_low);
+  EXPECT_FALSE(test_pool().shortage().is_scarce);
+  EXPECT_FALSE(test_pool().shortage(1).is_scarce);
+  EXPECT_TRUE(test_pool().shortage(low - reserve - 1).is_scarce);
+  EXPECT_FALSE(test_pool().shortage(low - reserve).is_scarce);  // too many for such a pool
+  taken.clear();
+  EXPECT_FALSE(test_pool().shortage(low - reserve - 1).is_scarce);
+}
+
 TEST_F(PacketPoolTest, a_used_again_packet_knows_nothing) {
   for (int i = 0; i < 3; ++i) {
     Packet packet = test_pool().allocate();

@@ -37,6 +37,29 @@ class SharedMemory : public TcpHosts {
   }
 };
 
+// V16: as long as others may still come, who has something to send with takes no more.
+TEST_F(SharedMemory, v16_a_connection_leaves_a_packet_for_each_that_may_come) {
+  const std::uint32_t low = test_pool().capacity() / 4, reserve = test_pool().capacity() / 16;
+  const std::uint32_t most = low - reserve - 1;
+  client = std::make_unique<testing_support::TcpHost>(
+      client->address, config,
+      TcpLimits{.connections = most, .listeners = 4, .time_waits = 4, .half_open = 4});
+  Listener* listener = server->listen(80, 4);
+  Pair pair = connected(*listener);
+  std::vector<Packet> taken;
+  while (test_pool().available() > low - 4) taken.push_back(test_pool().allocate());
+  client->tcp.note_memory();
+  write(pair, 60'000);
+  EXPECT_GT(pair.written, 0u);
+  EXPECT_LE(pair.written, test_pool().data_room());
+  taken.clear();
+  client->tcp.note_memory();
+  write(pair, 60'000);
+  EXPECT_GT(pair.written, 60'000u);
+  close(*client, *pair.client);
+  close(*server, *pair.server);
+}
+
 // fault-no-packets.
 TEST_F(SharedMemory, unread_text_leaves_others_their_way) {
   Listener* listener = server->listen(80, 128);
