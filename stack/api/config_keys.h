@@ -38,6 +38,7 @@
   X("syn_retries", syn_retries, 1, 127)                         \
   X("synack_retries", synack_retries, 0, 127)                   \
   X("syncookies", syncookies, 0, 2)                             \
+  X("fastopen", fastopen, 0, 2047)                              \
   X("retries1", retries1, 3, 255)                               \
   X("retries2", retries2, 3, 255)                               \
   X("orphan_retries", orphan_retries, 0, 255)                   \

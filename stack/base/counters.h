@@ -32,6 +32,12 @@ namespace pollux {
   X(tcp_syncookies_sent, "SYNs answered with a cookie and forgotten")            \
   X(tcp_syncookies_received, "ACKs that brought a cookie back")                  \
   X(tcp_syncookies_failed, "ACKs that brought none while cookies were out")      \
+  X(tcp_fast_open_active, "SYNs of ours whose text was acknowledged (RFC 7413)") \
+  X(tcp_fast_open_active_failed, "SYNs of ours whose text had to be sent again") \
+  X(tcp_fast_open_passive, "connections opened by a SYN's text or cookie")       \
+  X(tcp_fast_open_passive_failed, "SYNs that brought a wrong cookie")            \
+  X(tcp_fast_open_cookies_requested, "SYNs that asked for a cookie")             \
+  X(tcp_fast_open_overflows, "SYNs that found too many such requests open")      \
   X(tcp_timeouts, "retransmission timeouts")                                     \
   X(tcp_marked_in, "segments that a router had marked (RFC 3168)")               \
   X(tcp_ecn_reductions, "windows halved because the peer echoed a mark")         \

@@ -69,7 +69,8 @@ Tcp::~Tcp() {
 // peer's next segment or our SYN,ACK, sent again, brings it back.
 bool Tcp::may_complete(const Connection& connection, const Segment& seg, Instant now) {
   const TcpLinks& links = connection.links;
-  if (links.is_waiting || !seg.ctl.has(ACK) || seg.ctl.has(RST) || seg.ctl.has(SYN)) return true;
+  if (links.is_waiting || links.is_fast_open) return true;
+  if (!seg.ctl.has(ACK) || seg.ctl.has(RST) || seg.ctl.has(SYN)) return true;
   if (links.listener->defers(links, seg, now)) return false;
   return !is_overflowing(*links.listener);
 }
@@ -122,6 +123,7 @@ Connection* Tcp::segment_arrives_listen(Listener& listener, const FourTuple& tup
     remove_time_wait(*before);
   }
   child->open_passive(tuple, iss, mtu, seg, now);
+  if (open_fast(listener, *child, std::move(seg), now)) return child;
   add_child(listener, *child, now);
   return nullptr;
 }
@@ -241,7 +243,7 @@ void Tcp::set_backlog(Listener& listener, std::uint32_t backlog) {
 Result<Connection*> Tcp::accept(Listener& listener) {
   TcpLinks* child = listener.first_waiting();
   if (!child) return Errno::again;
-  listener.remove(*child);
+  listener.accept(*child);
   child->has_user = true;
   return &connection_of(*child);
 }
@@ -251,6 +253,7 @@ void Tcp::close(Listener& listener, Instant now) {
   ports_.stop_listening(*listener.port());
   while (TcpLinks* child = listener.first_half_open()) drop_child(listener, *child, now);
   while (TcpLinks* child = listener.first_waiting()) drop_child(listener, *child, now);
+  while (TcpLinks* child = listener.first_opening()) listener.remove(*child);
   listeners_.destroy(&listener);
 }
 
@@ -292,7 +295,10 @@ Listener* Tcp::settle(Connection& connection, Instant now) {
   TcpLinks& links = connection.links;
   const State state = connection.status();
   Listener* completed = nullptr;
-  if (links.listener && !links.is_waiting && state != State::SYN_RECEIVED) {
+  if (links.is_fast_open) {
+    if (links.is_waiting) completed = links.listener;
+    if (state != State::SYN_RECEIVED) leave_fast_open(connection, now);
+  } else if (links.listener && !links.is_waiting && state != State::SYN_RECEIVED) {
     completed = leave_half_open(connection);
   }
   if (links.in_demux && state == State::TIME_WAIT) enter_time_wait(connection, now);
@@ -401,7 +407,7 @@ Connection* Tcp::timer_fired(Timer& timer, Instant now) {
     return nullptr;
   }
   const TcpLinks& links = connection.links;
-  const bool is_half_open = links.listener && !links.is_waiting;
+  const bool is_half_open = links.listener && !links.is_waiting && !links.is_fast_open;
   shared_.is_crowded =
       is_half_open && (links.listener->is_crowded() || half_open_ > limits_.half_open / 2);
   connection.timeout(now);

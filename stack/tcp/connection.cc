@@ -23,6 +23,7 @@ Connection::Connection(Shared& shared)
 
 Connection::~Connection() {
   release_scoreboard();
+  release_fast_open();
   if (reassembly_) shared_.reassemblies.destroy(reassembly_);
 }
 
@@ -77,7 +78,7 @@ Segment Connection::answer_syn(Instant now) {
 }
 
 // Deviation: text and FIN that came with the SYN are not kept for later, as RFC 9293 3.10.7.2 and
-// 3.10.7.3 have it, but not taken; not acknowledged, they come again. As Linux without Fast Open.
+// 3.10.7.3 have it, but not taken, unless it is open_fast's; not acknowledged, they come again.
 void Connection::take_syn_options(const Segment& syn, Instant now) {
   irs_ = syn.seq;
   rcv_.nxt = rcv_.acked = irs_ + 1;
@@ -134,6 +135,7 @@ void Connection::enter(State state) {
   // What is left may be read, and may be sent once more by make_reset or as the last ACK.
   send_.clear();
   release_scoreboard();
+  release_fast_open();
   if (reassembly_) shared_.reassemblies.destroy(std::exchange(reassembly_, nullptr));
   retransmit_at_ = idle_at_ = Instant::never();
   retransmit_owed_ = probe_owed_ = keepalive_owed_ = force_owed_ = persist_ = false;
@@ -181,7 +183,7 @@ bool Connection::invariants_hold() const {
          (!persist_ || !retransmit_at_.is_never() || PendingHook::is_linked()) &&  //
          (!synchronized || in(State::TIME_WAIT) || snd_.una == snd_.max ||         //
           !retransmit_at_.is_never() || PendingHook::is_linked()) &&               //
-         (opened || (send_.empty() && !scoreboard_ && !reassembly_));
+         (opened || (send_.empty() && !scoreboard_ && !reassembly_ && !fast_open_));
 }
 
 Info Connection::info(Instant now) const {
@@ -199,6 +201,8 @@ Info Connection::info(Instant now) const {
   info.has_window_scale = scale_ok_;
   info.has_ecn = ecn_.is_agreed();
   info.has_seen_ecn = ecn_.has_seen();
+  info.has_syn_text = syn_text_acked_;
+  info.fastopen_client_fail = static_cast<std::uint8_t>(fast_open_failure_);
   info.snd_wscale = snd_scale_;
   info.rcv_wscale = rcv_scale_;
   info.rto = static_cast<std::uint32_t>(rtt_.rto(shared_.config).to_us());

@@ -37,6 +37,15 @@ class Connection : public PendingHook, private ControlBlock {
   void open_active(const FourTuple& tuple, SeqNum iss, std::uint16_t mtu, Instant now);
   void open_passive(const FourTuple& tuple, SeqNum iss, std::uint16_t mtu, const Segment& syn,
                     Instant now);
+  // Fast Open (RFC 7413). After open_active: true: the SYN carries what send() is given first, and
+  // waits for that; seal_syn() then says that this is all. False: it leaves without text, and asks
+  // for a cookie unless the server lately refused one.
+  bool defer_syn(bool needs_no_cookie, Instant now);
+  bool is_syn_deferred() const;
+  void seal_syn();
+  // After open_passive. False: no memory.
+  bool offer_cookie(const FastOpenCookie& cookie, bool is_experimental);
+  bool open_fast(Segment& syn, Instant now);  // takes its text; may send and receive from now on
   // After open_passive, for SYN cookies: the SYN,ACK, taken as sent a while ago: nothing is timed.
   Segment answer_syn(Instant now);
   void set_timestamp_offset(std::uint32_t offset) { ts_offset_ = offset; }  // before open_*
@@ -97,6 +106,8 @@ class Connection : public PendingHook, private ControlBlock {
   void replace_error(Errno error) { error_ = static_cast<std::uint8_t>(error); }
   Errno take_any_error();  // if there is no other, what ICMP has said since the last ACK
   Info info(Instant now) const;
+
+  bool is_opening() const;  // in a handshake that carries no text
 
   // --- what a TIME-WAIT block takes over
   const SendSequence& snd() const { return snd_; }
@@ -161,6 +172,11 @@ class Connection : public PendingHook, private ControlBlock {
   void segment_arrives_syn_sent(const Segment& seg, Instant now);
   void strip_repeated_syn(Segment& seg);
   void establish(const Segment& seg, Instant now);
+  // fast_open_handshake.cc
+  void release_fast_open();
+  std::size_t send_with_syn(ConstBytes from);
+  void put_fast_open(Segment& seg);
+  void note_fast_open_answer(const Segment& seg, Instant now);
   // receive_text.cc
   void take_in_order(Segment& seg, Instant now);
   void keep_out_of_order(Segment& seg);

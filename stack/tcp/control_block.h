@@ -39,6 +39,7 @@ class ControlBlock {
   std::uint32_t send_limit_ = 0;      // SO_SNDBUF as it is now
   Reassembly* reassembly_ = nullptr;  // null: nothing out of order
   Scoreboard* scoreboard_ = nullptr;  // null: the peer has told of no hole
+  FastOpen* fast_open_ = nullptr;     // null: an ordinary handshake, or it is over
   FourTuple tuple_;
   UserOptions options_;
   std::uint32_t receive_limit_ = 0;                            // SO_RCVBUF as it is now
@@ -62,6 +63,8 @@ class ControlBlock {
   bool rescued_ : 1 = false, probe_owed_ : 1 = false, keepalive_owed_ : 1 = false;
   bool force_owed_ : 1 = false, persist_ : 1 = false, syn_lost_ : 1 = false;
   bool no_space_ : 1 = false, more_ : 1 = false, quick_ack_seen_ : 1 = true;
+  bool syn_text_acked_ : 1 = false;  // of ours, or that of the peer was taken
+  FastOpenFailure fast_open_failure_ : 2 = FastOpenFailure::none;
 };
 
 }  // namespace pollux::tcp

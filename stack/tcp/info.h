@@ -21,6 +21,8 @@ struct Info {
   bool has_window_scale = false;
   bool has_ecn = false;
   bool has_seen_ecn = false;
+  bool has_syn_text = false;  // TCPI_OPT_SYN_DATA: text in the SYN was acknowledged
+  std::uint8_t fastopen_client_fail = 0;
   std::uint8_t snd_wscale = 0;
   std::uint8_t rcv_wscale = 0;
   std::uint32_t rto = 0;

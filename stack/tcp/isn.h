@@ -23,6 +23,7 @@ struct Secret {
   HashKey isn;
   CookieKeys cookie;
   HashKey timestamp;
+  HashKey fast_open;
   std::array<std::uint64_t, 11> demux;
 };
 

@@ -8,6 +8,7 @@
 
 #include "stack/base/instant.h"
 #include "stack/base/ip_address.h"
+#include "stack/tcp/fast_open_server.h"
 #include "stack/tcp/segment.h"
 #include "stack/tcp/shared.h"
 #include "stack/tcp/syn_cookies.h"
@@ -18,7 +19,8 @@ namespace pollux::tcp {
 struct PortUse;
 
 // Owned by Tcp from open_passive to close. Its children are full Connections: half-open ones in
-// SYN-RECEIVED on one list, those that a program may accept on the other, first in first out.
+// SYN-RECEIVED on one list, those that a program may accept on the other, first in first out; among
+// these are those of Fast Open, whose handshake goes on.
 class Listener {
  public:
   Listener(const Endpoint& local, PortUse* port, const UserOptions& options, std::uint32_t backlog)
@@ -49,15 +51,28 @@ class Listener {
   void note_cookie(Instant now) { cookies_until_ = now + kCookieLife; }
   bool expects_cookies(Instant now) const { return now < cookies_until_; }
 
+  // --- Fast Open
+  FastOpenOptions& fast_open() { return fast_open_; }
+  const FastOpenOptions& fast_open() const { return fast_open_; }
+  bool has_room_for_fast_open(Instant now) {
+    return fast_open_queue_.has_room(fast_open_.max_requests, now);
+  }
+  std::uint32_t fast_open_requests() const { return fast_open_queue_.open(); }
+  void note_reset(Instant now) { fast_open_queue_.note_reset(now); }
+
   // --- what core wakes the socket for: true once after one or more connections completed (17.11)
   bool take_readable() { return std::exchange(readable_, false); }
 
   // --- the lists; Tcp's business
   void add_half_open(TcpLinks& child);
-  void complete(TcpLinks& child);  // half-open -> accept queue
-  void remove(TcpLinks& child);    // from either list
+  void complete(TcpLinks& child);       // half-open -> accept queue
+  void add_fast_open(TcpLinks& child);  // into the accept queue at once
+  void end_fast_open(TcpLinks& child);  // its handshake is over
+  void accept(TcpLinks& child);         // out of the accept queue
+  void remove(TcpLinks& child);         // from whichever list
   TcpLinks* first_half_open();
   TcpLinks* first_waiting();
+  TcpLinks* first_opening();  // accepted, its handshake goes on
   // TCP_DEFER_ACCEPT: a bare ACK does not complete the handshake until the patience is over.
   bool defers(const TcpLinks& child, const Segment& seg, Instant now) const;
 
@@ -84,6 +99,9 @@ class Listener {
   bool readable_ = false;
   List half_open_;
   List waiting_;
+  List opening_;
+  FastOpenOptions fast_open_;
+  FastOpenQueue fast_open_queue_;
 };
 
 }  // namespace pollux::tcp

@@ -25,11 +25,12 @@ bool Connection::next_segment(Segment& seg, Instant now) {
   if (reset_owed_) return make_reset(seg, now);
   if (in(State::CLOSED | State::LISTEN)) return false;
   if (in(kSynchronizing) && snd_.nxt == iss_) {
+    if (is_syn_deferred()) return false;
     ++shared_.counters.tcp_segments_out;
     return make_syn(seg, now);
   }
   if (ack_.duplicates() != 0) return make_ack(seg, reset_seq(), now);
-  if (in(kSends)) {
+  if (in(kSends) || (in(State::SYN_RECEIVED) && !is_opening())) {
     if (next_retransmission(seg, now) || next_text(seg, now)) return true;
     if (probe_owed_ && next_probe(seg, now)) return true;
   }
@@ -261,9 +262,10 @@ bool Connection::make_syn(Segment& seg, Instant now) {
   seg.options.has_timestamps = timestamps_ok_;
   seg.options.ts_val = timestamp(now);
   seg.options.ts_ecr = answers ? ts_recent_ : 0;
+  if (fast_open_) put_fast_open(seg);
   if (snd_.max == iss_) rtt_.start_timing(iss_ + 1, now);
-  snd_.nxt = iss_ + 1;
-  snd_.max = later(snd_.max, snd_.nxt);
+  snd_.max = later(snd_.max, iss_ + seg.len());
+  snd_.nxt = snd_.max;  // text that left with a SYN, or behind one, waits for the answer
   last_send_ms_ = milliseconds(now);
   if (answers) {
     ack_.ack_sent();

@@ -45,6 +45,13 @@ struct SackBlock {
   friend bool operator==(const SackBlock&, const SackBlock&) = default;
 };
 
+// RFC 7413 4.1.1. Of no octets: a request for one.
+struct FastOpenCookie {
+  std::uint8_t size = 0;
+  std::array<std::uint8_t, 16> octets{};
+  friend bool operator==(const FastOpenCookie&, const FastOpenCookie&) = default;
+};
+
 // What wire/tcp_options found, or is to write. RFC 9293 3.2, RFC 7323, RFC 2018.
 struct TcpOptions {
   std::uint16_t mss = 0;          // 0: absent
@@ -56,6 +63,9 @@ struct TcpOptions {
   std::uint32_t ts_ecr = 0;
   std::uint8_t sack_count = 0;
   std::array<SackBlock, 4> sack{};
+  bool has_fast_open = false;
+  bool is_fast_open_experimental = false;  // kind 254 with 0xf989, as before RFC 7413
+  FastOpenCookie fast_open;                // meaningful if has_fast_open
 };
 
 // Arriving: `text` is a chain of texts (TextNode::next) of text_length octets in all.

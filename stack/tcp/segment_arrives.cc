@@ -122,11 +122,11 @@ bool Connection::check_rst(const Segment& seg, Instant now) {
   }
   if (in(State::TIME_WAIT)) return false;  // RFC 1337: fix F1
   if (in(State::SYN_RECEIVED)) {           // MUST-11
-    if (is_passive_) {
+    if (is_passive_ && is_opening()) {
       enter(State::CLOSED);
       raise(Event::state_change);
     } else {
-      fail(Errno::connection_refused);
+      fail(is_passive_ ? Errno::connection_reset : Errno::connection_refused);
     }
     return false;
   }

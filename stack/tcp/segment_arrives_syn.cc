@@ -26,6 +26,7 @@ void Connection::segment_arrives_syn_sent(const Segment& seg, Instant now) {
     retries_ = 0;
     return pend();
   }
+  if (fast_open_) note_fast_open_answer(seg, now);
   establish(seg, now);
   acknowledge(seg, now);
   ack_.owe_now();
@@ -58,6 +59,8 @@ void Connection::establish(const Segment& seg, Instant now) {
   if (syn_lost_) rtt_.set_initial_rto(Duration::seconds(3));  // RFC 6298 5.7; a sample replaces it
   rtt_.end_back_off();
   retries_ = 0;
+  if (!is_passive_) snd_.nxt = seg.ack;  // what is left of the SYN's text goes again
+  release_fast_open();
   ack_.start_quick();
   if (options_.keepalive) arm_keepalive(now);
   raise(Event::state_change);  // 17.5

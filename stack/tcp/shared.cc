@@ -11,7 +11,8 @@ Shared::Shared(const TcpConfig& c, TextMemory text, Counters& k, Rng& r, std::ui
       counters(k),
       rng(r),
       scoreboards(connections),
-      reassemblies(connections) {}
+      reassemblies(connections),
+      fast_opens(connections) {}
 
 Shared::~Shared() = default;
 

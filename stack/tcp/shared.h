@@ -9,6 +9,7 @@
 #include "stack/base/rng.h"
 #include "stack/base/slab_pool.h"
 #include "stack/base/text.h"
+#include "stack/tcp/fast_open.h"
 #include "stack/tcp/reassembly.h"
 #include "stack/tcp/sack.h"
 
@@ -36,7 +37,8 @@ struct TcpConfig {
   std::uint32_t send_buffer_max = 4 << 20;  // what auto-tuning may reach
   std::uint32_t receive_buffer = 131072;    // octets; SO_RCVBUF's default
   std::uint32_t receive_buffer_max = 6 << 20;
-  std::uint32_t ecn = 2;  // Linux: tcp_ecn: 0 off, 1 asks and answers, 2 answers
+  std::uint32_t ecn = 2;                     // Linux: tcp_ecn: 0 off, 1 asks and answers, 2 answers
+  std::uint32_t fastopen = kFastOpenClient;  // FastOpenBit's
   bool timestamps = true;
   bool window_scaling = true;
   bool sack = true;
@@ -118,6 +120,8 @@ struct Shared {
   Rng& rng;
   SlabPool<Scoreboard> scoreboards;   // of senders that were told of holes
   SlabPool<Reassembly> reassemblies;  // of receivers that have holes
+  SlabPool<FastOpen> fast_opens;      // of handshakes that carry text or a cookie
+  FastOpenCache fast_open_cache;
   // PacketPool::Shortage, as Tcp::note_memory() has last seen it. Low: received text is copied,
   // windows stop growing (design.md 4). Scarce: a connection takes no more than what it needs to go
   // on, so that unread and unsent text cannot stop the others. Exhausted: no text is taken at all.

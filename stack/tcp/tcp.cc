@@ -112,10 +112,10 @@ std::uint64_t write_header(std::byte* out, const FourTuple& tuple, const Segment
 template <std::size_t kPieces, typename Take>
 bool for_each_piece(Connection& connection, const Segment& seg, Take&& take) {
   std::array<TextPiece, kPieces> pieces;
+  const SeqNum first = seg.seq + (seg.ctl.has(SYN) ? 1u : 0u);
   std::uint32_t done = 0;
   while (done < seg.text_length) {
-    const unsigned count =
-        connection.text(seg.seq + done, seg.text_length - done, std::span(pieces));
+    const unsigned count = connection.text(first + done, seg.text_length - done, std::span(pieces));
     CHECK(count > 0);
     for (unsigned i = 0; i < count; ++i) {
       if (!take(pieces[i])) return false;

@@ -112,7 +112,7 @@ class Tcp {
   Listener* segment_arrives_time_wait(TimeWait& time_wait, const Segment& seg, Instant now);
   // A SYN makes a half-open child, or is answered with a cookie. `mtu`: of the path back to the
   // peer. Returns what the segment was also an event of, if not null: the connection of an ACK that
-  // brought a cookie back.
+  // brought a cookie back, or of a SYN with text (RFC 7413).
   Connection* segment_arrives_listen(Listener& listener, const FourTuple& tuple, Segment seg,
                                      std::uint16_t mtu, Instant now);
   // With several queues: whether the listener here is to have this segment of no connection.
@@ -188,6 +188,7 @@ class Tcp {
   Ports& ports() { return ports_; }
   WorldSet world() const { return world_; }
   const TcpConfig& config() const { return config_; }
+  FastOpenKeys fast_open_keys(const FastOpenOptions& options) const;
   std::uint32_t connections() const { return connections_.used(); }
   std::uint32_t time_waits() const { return time_waits_.size(); }
 
@@ -212,6 +213,10 @@ class Tcp {
                                        Instant now) const;
   Connection* ack_arrives_listen(Listener& listener, const FourTuple& tuple, Segment seg,
                                  std::uint16_t mtu, Instant now);
+  // listener_fast_open.cc
+  bool open_fast(Listener& listener, Connection& child, Segment syn, Instant now);
+  bool take_cookie(const Listener& listener, Connection& child, const TcpOptions& told);
+  void leave_fast_open(Connection& connection, Instant now);
   void enter_demux(Connection& connection);
   void leave_demux(Connection& connection);
   Listener* leave_half_open(Connection& connection);

@@ -95,14 +95,16 @@ void Connection::syn_timeout(Instant now) {
   const TcpConfig& config = shared_.config;
   const std::uint32_t answers =
       shared_.is_crowded ? std::min(config.synack_retries, kCrowdedRetries) : config.synack_retries;
-  const std::uint32_t limit = is_passive_               ? answers
+  const bool is_fast = is_passive_ && !is_opening();  // Linux: tcp_fastopen_synack_timer()
+  const std::uint32_t limit = is_fast                   ? answers + 1
+                              : is_passive_             ? answers
                               : options_.syn_count != 0 ? options_.syn_count
                                                         : config.syn_retries;
   if (retries_ == 0) stalled_ms_ = milliseconds(now) - 1000;
   const bool is_late = options_.user_timeout_ms != 0 && !is_passive_ &&
                        milliseconds(now) - stalled_ms_ >= options_.user_timeout_ms;
   if (retries_ >= limit || is_late) {
-    if (is_passive_) return enter(State::CLOSED);
+    if (is_passive_ && !is_fast) return enter(State::CLOSED);
     return fail(soft_error_ != 0 ? static_cast<Errno>(soft_error_) : Errno::timed_out);
   }
   ++retries_;
@@ -226,7 +228,7 @@ void Connection::idle_timeout(Instant now) {
 void Connection::icmp_error(Errno error, bool hard, SeqNum quoted_seq, Instant) {
   if (quoted_seq < snd_.una || quoted_seq >= snd_.max) return;
   if (in(State::SYN_SENT)) return fail(error);  // epoll-behaviours 16.29
-  if (in(State::SYN_RECEIVED) && hard) {
+  if (in(State::SYN_RECEIVED) && hard && is_opening()) {
     if (!is_passive_) return fail(error);
     enter(State::CLOSED);
     raise(Event::state_change);

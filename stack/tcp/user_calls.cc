@@ -7,8 +7,7 @@
 
 namespace pollux::tcp {
 namespace {
-constexpr StateSet kMaySend = State::ESTABLISHED | State::CLOSE_WAIT;
-constexpr StateSet kNotConnected = State::SYN_SENT | State::SYN_RECEIVED;
+constexpr StateSet kMaySend = State::SYN_RECEIVED | State::ESTABLISHED | State::CLOSE_WAIT;
 constexpr std::uint32_t kLowMemoryStep = 64 << 10;  // what one call may add to a send buffer
 }  // namespace
 
@@ -22,7 +21,8 @@ Errno Connection::take_any_error() {
 
 Result<std::size_t> Connection::send(ConstBytes from, const SendFlags& flags, Instant now) {
   if (error_ != 0 || send_shutdown_) return send_error();
-  if (in(kNotConnected)) return Errno::again;
+  if (in(State::SYN_SENT) && fast_open_ && fast_open_->takes_text) return send_with_syn(from);
+  if (is_opening()) return Errno::again;
   if (!in(kMaySend)) return Errno::pipe;
   if (waits_for_memory()) retransmit_at_ = Instant::never();
   std::uint32_t limit = send_limit_;
@@ -111,6 +111,7 @@ void Connection::queue_fin(Instant now) {
   if (waits_for_memory()) retransmit_at_ = Instant::never();
   if (in(State::SYN_RECEIVED)) {
     fin_queued_ = true;  // FIN-WAIT-1 follows ESTABLISHED at once
+    if (!is_opening()) pend();
     return;
   }
   if (in(State::ESTABLISHED)) {
@@ -197,8 +198,8 @@ bool Connection::is_past_low_water(std::uint32_t more) const {
 }
 
 bool Connection::is_writable() const {
-  if (send_shutdown_) return true;  // 16.54
-  if (in(kNotConnected)) return false;
+  if (send_shutdown_) return true;             // 16.54
+  if (is_opening()) return is_syn_deferred();  // 16.6
   const std::uint64_t queued = send_.true_size();
   if (queued >= send_limit_ || queued * 3 > std::uint64_t{send_limit_} * 2) return false;
   return options_.notsent_low_water == 0xffffffff ||
@@ -206,13 +207,13 @@ bool Connection::is_writable() const {
 }
 
 std::uint32_t Connection::unsent_octets() const {
-  if (in(kNotConnected | State::CLOSED)) return 0;
+  if (is_opening() || in(State::CLOSED)) return 0;
   const std::int32_t n = text_end() + (fin_queued_ ? 1 : 0) - snd_.max;
   return n > 0 ? static_cast<std::uint32_t>(n) : 0;
 }
 
 std::uint32_t Connection::unacked_octets() const {
-  if (in(kNotConnected | State::CLOSED)) return 0;
+  if (in(kSynchronizing | State::CLOSED)) return 0;
   const std::int32_t n = text_end() + (fin_queued_ ? 1 : 0) - snd_.una;
   return n > 0 ? static_cast<std::uint32_t>(n) : 0;
 }

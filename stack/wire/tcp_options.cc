@@ -19,11 +19,15 @@ enum Kind : std::uint8_t {
   kWindowScale = 3,
   kSackPermitted = 4,
   kSack = 5,
-  kTimestamps = 8
+  kTimestamps = 8,
+  kFastOpen = 34,
+  kExperiment = 254
 };
 constexpr std::size_t kMssSize = 4, kWindowScaleSize = 3, kSackPermittedSize = 2,
-                      kTimestampsSize = 10, kSackBlockSize = 8;
-constexpr std::uint8_t kMaxWindowScale = 14;  // RFC 7323 2.3
+                      kTimestampsSize = 10, kSackBlockSize = 8, kFastOpenHeader = 2,
+                      kExperimentHeader = 4;
+constexpr std::uint16_t kFastOpenExperiment = 0xf989;  // RFC 6994's ExID
+constexpr std::uint8_t kMaxWindowScale = 14;           // RFC 7323 2.3
 
 std::uint8_t octet_at(const std::byte* at) { return static_cast<std::uint8_t>(*at); }
 std::uint32_t word_at(const std::byte* at) { return *reinterpret_cast<const be32*>(at); }
@@ -46,6 +50,23 @@ void parse_sack(ConstBytes option, TcpOptions& out) {
   }
 }
 
+// RFC 7413 4.1.1: none, or 4 to 16 octets, an even number; another length is no cookie.
+void parse_fast_open(ConstBytes cookie, bool is_experimental, TcpOptions& out) {
+  const std::size_t size = cookie.size();
+  const bool is_legal = size == 0 || (size >= 4 && size <= out.fast_open.octets.size());
+  if (!is_legal || size % 2 != 0) return;
+  out.has_fast_open = true;
+  out.is_fast_open_experimental = is_experimental;
+  out.fast_open.size = static_cast<std::uint8_t>(size);
+  if (size != 0) std::memcpy(out.fast_open.octets.data(), cookie.data(), size);
+}
+
+void parse_experiment(ConstBytes option, TcpOptions& out) {
+  if (option.size() < kExperimentHeader) return;
+  const std::uint16_t id = *reinterpret_cast<const be16*>(option.data() + 2);
+  if (id == kFastOpenExperiment) parse_fast_open(option.subspan(kExperimentHeader), true, out);
+}
+
 void parse_syn_option(ConstBytes option, TcpOptions& out) {
   switch (octet_at(option.data())) {
     case kMss:
@@ -58,6 +79,12 @@ void parse_syn_option(ConstBytes option, TcpOptions& out) {
       break;
     case kSackPermitted:
       if (option.size() == kSackPermittedSize) out.sack_permitted = true;
+      break;
+    case kFastOpen:
+      parse_fast_open(option.subspan(kFastOpenHeader), false, out);
+      break;
+    case kExperiment:
+      parse_experiment(option, out);
       break;
     default:
       break;
@@ -100,6 +127,13 @@ void parse_tcp_options(ConstBytes octets, bool is_syn, TcpOptions& out) {
 
 namespace {
 
+std::size_t fast_open_size(const TcpOptions& options) {
+  if (!options.has_fast_open) return 0;
+  const std::size_t header =
+      options.is_fast_open_experimental ? kExperimentHeader : kFastOpenHeader;
+  return header + options.fast_open.size;
+}
+
 std::size_t fixed_size(const TcpOptions& options) {
   std::size_t size = 0;
   if (options.mss != 0) size += kMssSize;
@@ -109,7 +143,7 @@ std::size_t fixed_size(const TcpOptions& options) {
     size += 4;
   }
   if (options.has_window_scale) size += 4;
-  return size;
+  return size + (fast_open_size(options) + 3) / 4 * 4;
 }
 
 std::size_t sack_blocks_that_fit(const TcpOptions& options, std::size_t used) {
@@ -148,6 +182,21 @@ void write_timestamps(Writer& writer, const TcpOptions& options) {
   writer.word(options.ts_ecr);
 }
 
+void write_fast_open(Writer& writer, const TcpOptions& options) {
+  const std::size_t size = fast_open_size(options);
+  for (std::size_t i = size; i % 4 != 0; ++i) writer.octets({kNop});
+  const auto length = static_cast<unsigned>(size);
+  if (options.is_fast_open_experimental) {
+    writer.octets({kExperiment, length});
+    writer.half(kFastOpenExperiment);
+  } else {
+    writer.octets({kFastOpen, length});
+  }
+  for (std::size_t i = 0; i < options.fast_open.size; ++i) {
+    writer.octets({options.fast_open.octets[i]});
+  }
+}
+
 }  // namespace
 
 std::size_t tcp_options_size(const TcpOptions& options) {
@@ -171,7 +220,7 @@ std::size_t build_tcp_options(const TcpOptions& options, Bytes out) {
   if (options.has_window_scale) {
     writer.octets({kNop, kWindowScale, kWindowScaleSize, options.window_scale});
   }
-  const std::size_t blocks = sack_blocks_that_fit(options, writer.size());
+  const std::size_t blocks = sack_blocks_that_fit(options, fixed_size(options));
   if (blocks != 0) {
     writer.octets({kNop, kNop, kSack, static_cast<unsigned>(2 + blocks * kSackBlockSize)});
   }
@@ -179,6 +228,7 @@ std::size_t build_tcp_options(const TcpOptions& options, Bytes out) {
     writer.word(options.sack[i].left.value());
     writer.word(options.sack[i].right.value());
   }
+  if (options.has_fast_open) write_fast_open(writer, options);
   DCHECK(writer.size() % 4 == 0 && writer.size() == tcp_options_size(options));
   return writer.size();
 }

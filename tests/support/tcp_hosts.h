@@ -25,6 +25,7 @@ inline tcp::Secret test_secret(std::uint64_t seed) {
   for (unsigned char& octet : secret.cookie.mac) octet = static_cast<unsigned char>(rng.next());
   for (unsigned char& octet : secret.cookie.mask) octet = static_cast<unsigned char>(rng.next());
   for (std::uint64_t& key : secret.demux) key = rng.next();
+  for (unsigned char& octet : secret.fast_open) octet = static_cast<unsigned char>(rng.next());
   return secret;
 }
 inline constexpr std::uint16_t kTestMtu = 1500;

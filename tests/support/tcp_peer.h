@@ -122,7 +122,8 @@ class Peer {
   std::string text_of(const Segment& seg) {
     std::string out;
     TextPiece piece[64];
-    const unsigned n = connection().text(seg.seq, seg.text_length, piece);
+    const SeqNum first = seg.seq + (seg.ctl.has(SYN) ? 1u : 0u);
+    const unsigned n = connection().text(first, seg.text_length, piece);
     for (unsigned i = 0; i < n; ++i) {
       out.append(reinterpret_cast<const char*>(piece[i].node->data) + piece[i].offset,
                  piece[i].size);

@@ -144,6 +144,58 @@ TEST(ParseTcpOptions, every_kind_length_and_position_stays_inside) {  // V1
   }
 }
 
+TEST(ParseTcpOptions, row_7413_4_1_fast_open_of_every_length) {
+  for (std::uint8_t size = 0; size <= 20; ++size) {
+    Octets octets = {34, static_cast<std::uint8_t>(2 + size)};
+    for (std::uint8_t i = 0; i < size; ++i) octets.push_back(static_cast<std::uint8_t>(100 + i));
+    const TcpOptions o = parse(octets);
+    const bool is_legal = size == 0 || (size >= 4 && size <= 16 && size % 2 == 0);
+    EXPECT_EQ(o.has_fast_open, is_legal) << int{size};
+    EXPECT_FALSE(o.is_fast_open_experimental);
+    if (!is_legal) continue;
+    EXPECT_EQ(o.fast_open.size, size);
+    if (size != 0) {
+      EXPECT_EQ(o.fast_open.octets[size - 1u], 99 + size);
+    }
+    EXPECT_FALSE(parse(octets, false).has_fast_open);  // in a SYN only
+  }
+}
+
+TEST(ParseTcpOptions, fast_open_of_before_its_number) {
+  const TcpOptions request = parse({254, 4, 0xf9, 0x89});
+  EXPECT_TRUE(request.has_fast_open);
+  EXPECT_TRUE(request.is_fast_open_experimental);
+  EXPECT_EQ(request.fast_open.size, 0);
+  EXPECT_EQ(parse({254, 8, 0xf9, 0x89, 1, 2, 3, 4}).fast_open.octets[3], 4);
+  EXPECT_FALSE(parse({254, 4, 0xf9, 0x88}).has_fast_open);  // another experiment
+  EXPECT_FALSE(parse({254, 3, 0xf9, 0x89}).has_fast_open);
+}
+
+TEST(BuildTcpOptions, fast_open_is_padded_and_comes_last) {
+  TcpOptions options{.mss = 1460, .has_fast_open = true};
+  EXPECT_EQ(build(options), (Octets{2, 4, 5, 0xb4, 1, 1, 34, 2}));
+  options.fast_open = {.size = 4, .octets = {9, 8, 7, 6}};
+  EXPECT_EQ(build(options), (Octets{2, 4, 5, 0xb4, 1, 1, 34, 6, 9, 8, 7, 6}));
+  options.is_fast_open_experimental = true;
+  EXPECT_EQ(build(options), (Octets{2, 4, 5, 0xb4, 254, 8, 0xf9, 0x89, 9, 8, 7, 6}));
+}
+
+TEST(BuildTcpOptions, the_longest_cookie_fits_beside_all_a_syn_has) {
+  for (const bool is_experimental : {false, true}) {
+    TcpOptions options = kAll;
+    options.has_fast_open = true;
+    options.is_fast_open_experimental = is_experimental;
+    options.fast_open = {.size = 16,
+                         .octets = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
+    const Octets octets = build(options);
+    EXPECT_EQ(octets.size(), 40u);
+    const TcpOptions o = parse(octets);
+    EXPECT_EQ(o.fast_open, options.fast_open);
+    EXPECT_EQ(o.is_fast_open_experimental, is_experimental);
+    EXPECT_EQ(o.window_scale, 7);
+  }
+}
+
 TEST(BuildTcpOptions, syn_in_linux_order) {
   EXPECT_EQ(build(kAll), (Octets{2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 3, 3, 7}));
 }
