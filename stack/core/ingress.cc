@@ -84,7 +84,9 @@ void Stack::receive_segment(tcp::Arrival&& arrival, NapiSet visited, Instant now
   if (tcp::Connection* connection = tcp_.find_connection(tuple)) {
     if (visited != 0 && connection->status() == tcp::State::SYN_SENT) ++counters_.rss_misses;
     if (!tcp_.may_receive(*connection, arrival.segment, now)) return;
+    const tcp::SeqNum una = connection->snd().una;
     connection->segment_arrives(std::move(arrival.segment), now);
+    if (connection->snd().una != una) confirm_neighbour(tuple.remote.address, now);
     return after_event(*connection, now);
   }
   if (tcp::TimeWait* time_wait = tcp_.find_time_wait(tuple)) {
@@ -98,6 +100,16 @@ void Stack::receive_segment(tcp::Arrival&& arrival, NapiSet visited, Instant now
   tcp::Connection* const made = tcp_.segment_arrives_listen(
       *listener, tuple, std::move(arrival.segment), mtu_to(tuple.remote.address, now), now);
   if (made) after_event(*made, now);
+}
+
+// RFC 4861 7.3.1: what was acknowledged has arrived, so whoever carries it is there. Linux:
+// dst_confirm().
+void Stack::confirm_neighbour(const IpAddress& remote, Instant now) {
+  for (auto& out : interfaces_) {
+    if (!out->neighbours().has_doubts()) continue;
+    const Result<Route> route = routes_.lookup(remote);
+    if (route && route->interface == out->id()) out->neighbours().confirm(route->next_hop, now);
+  }
 }
 
 // Takes what happened to the connection: wakes its socket or its listener's, re-arms its timer, may

@@ -125,6 +125,7 @@ class Stack final : public WorldGate {
   void receive_datagram(ipv4::Arrived&& arrived, Instant now);
   void receive_tcp(const IpInfo& ip, Packet packet, Instant now);
   void receive_segment(tcp::Arrival&& arrival, NapiSet visited, Instant now);
+  void confirm_neighbour(const IpAddress& remote, Instant now);
   void receive_udp(const IpInfo& ip, Packet packet, Instant now);
   void receive_udp_datagram(udp::Datagram&& datagram, Instant now);
   void receive_icmp(const IpInfo& ip, Packet packet, Instant now);

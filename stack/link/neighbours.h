@@ -77,6 +77,8 @@ class Neighbours {
   // Packets given up: EHOSTUNREACH to their owners (RFC 1122 2.3.2.2).
   bool next_failed(Packet& packet, IpAddress& next_hop);
 
+  // Some neighbour is asked, or is about to be.
+  bool has_doubts() const { return !wheel_.next_deadline().is_never(); }
   // Forward progress of TCP keeps an entry fresh.
   void confirm(const IpAddress& next_hop, Instant now);
   // Retransmissions reached R1: ask again, unicast first (MUST-20; RFC 1122 2.3.2.1).

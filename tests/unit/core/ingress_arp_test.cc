@@ -189,6 +189,53 @@ TEST_F(IngressArpTest, retransmissions_put_the_neighbour_in_doubt) {
   socket->put();
 }
 
+// 1122-2.3.2.1: who acknowledges what it gets need not be asked whether it is there; who only gets
+// datagrams is, by unicast.
+TEST_F(IngressArpTest, progress_of_a_connection_keeps_its_neighbour_fresh) {
+  Socket* stream = nullptr;
+  {
+    Inside inside(*stack_);
+    stream = *create_socket(stack_->world(), {AF_INET, SOCK_STREAM, IPPROTO_TCP});
+    EXPECT_EQ(stream->connect({kPeer, 80}, inside.now()).error(), Errno::in_progress);
+  }
+  std::size_t asked = 0;
+  for (int i = 0; i < 60; ++i) {
+    const Octets last = device_.sent.back();
+    asked += arps().size();
+    device_.sent.clear();
+    wire::TcpHeader header{};
+    header.source_port = 80;
+    header.destination_port = at<be16>(last, kTransportAt);
+    header.seq = i == 0 ? 1000 : 1001;
+    const std::uint32_t text = i == 0 ? 1 : static_cast<std::uint32_t>(last.size() - 54);
+    header.ack = at<be32>(last, kTransportAt + 4) + text;
+    header.data_offset = 0x50;
+    header.control = i == 0 ? 0x12 : 0x10;
+    header.window = 0xffff;
+    Octets segment;
+    append(segment, header);
+    device_.arrive(tcp_frame(segment));
+    pass(Duration::seconds(2));
+    asked += arps().size();
+    device_.sent.clear();
+    char octet = 'x';
+    const iovec piece{&octet, 1};
+    Inside inside(*stack_);
+    ASSERT_TRUE(stream->send({{&piece, 1}, 1, 0, nullptr, {}}, inside.now()).ok()) << i;
+  }
+  EXPECT_EQ(asked, 0u);
+  stream->put();
+  Socket& datagrams = udp_socket();
+  device_.sent.clear();
+  for (int i = 0; i < 30; ++i) {
+    ASSERT_TRUE(send_to(datagrams, kPeer).ok());
+    pass(Duration::seconds(2));
+  }
+  const auto is_poll = [&](const Octets& frame) { return asks(frame, kPeer, kPeerMac); };
+  EXPECT_GE(std::count_if(device_.sent.begin(), device_.sent.end(), is_poll), 1);
+  datagrams.put();
+}
+
 // 5227-2.1: our address is announced twice, and defended when another host uses it, at most once in
 // 10 s.
 // fault-duplicate-address.
