@@ -10,6 +10,7 @@
 #include "stack/link/ethernet.h"
 #include "stack/socket/socket.h"
 #include "tests/fuzz/fuzz_packets.h"
+#include "tests/fuzz/fuzz_stack.h"
 #include "tests/sim/sim_clock.h"
 
 namespace pollux::fuzz {
@@ -50,6 +51,7 @@ Config config() {
   made.listeners = 4;
   made.time_waits = 16;
   made.neighbours = 16;
+  made.tcp.syncookies = kSynCookies;
   return made;
 }
 
