@@ -67,10 +67,12 @@ if start "$space_a" echo.log listening "$echo_server" -c "$tap" --set $always --
   check "50 connections at once" some_at_once
   check "the kernel has its window scale, SACK and timestamps" \
     agreed "wscale:[0-9]+,[0-9]+" " sack " " ts "
+  kernel tcp_ecn=1
+  check "and ECN, once it asks for it" agreed "wscale:[0-9]+,[0-9]+" " sack " " ts " " ecn "
   check "without SACK: 16 MB both ways" without tcp_sack
   check "the kernel agreed upon the rest" agreed "wscale:[0-9]+,[0-9]+" "! sack " " ts "
   check "without timestamps, which carry the rest: 16 MB both ways" without tcp_timestamps
-  check "the kernel agreed upon none of them" agreed "!wscale" "! sack " "! ts "
+  check "the kernel agreed upon none of them" agreed "!wscale" "! sack " "! ts " "! ecn "
 else
   fail "echo does not start"
 fi
