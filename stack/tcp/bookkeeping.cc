@@ -105,7 +105,8 @@ Connection* Tcp::segment_arrives_listen(Listener& listener, const FourTuple& tup
                                         std::uint16_t mtu, Instant now) {
   if (seg.ctl.has(RST)) return nullptr;
   if (seg.ctl.has(ACK)) return ack_arrives_listen(listener, tuple, std::move(seg), mtu, now);
-  // No way to open: who sends a FIN along looks for what answers (Linux: tcp_rcv_state_process()).
+  // Deviation: no way to open, though RFC 9293 3.10.7.2 would; who sends a FIN along looks for what
+  // answers (Linux: tcp_rcv_state_process()).
   if (!seg.ctl.has(SYN) || seg.ctl.has(FIN)) return nullptr;
   if (tuple.local == tuple.remote) return nullptr;  // we never sent it (MUST-63)
   if (is_overflowing(listener)) return nullptr;

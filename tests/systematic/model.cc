@@ -62,8 +62,8 @@ Verdict Model::closed(const Heard& heard) const {
 Verdict Model::listen(const Heard& heard) {
   if (heard.has(kRst)) return {};
   if (heard.has(kAck)) return {Answer::reset, heard.ack, 0};
-  if (!heard.has(kSyn)) return {};
-  iss = 0;  // to be heard
+  if (!heard.has(kSyn) || heard.has(kFin)) return {};  // Deviation: the latter would open
+  iss = 0;                                             // to be heard
   return open_from(heard);
 }
 
