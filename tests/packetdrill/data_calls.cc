@@ -1,6 +1,9 @@
 // data_calls.cc - reading and writing.
 #include <fmt/format.h>
 
+#include <array>
+#include <cstring>
+
 #include "tests/packetdrill/calls.h"
 #include "tests/packetdrill/packets.h"
 #include "tests/packetdrill/values.h"
@@ -33,6 +36,22 @@ std::size_t total(const std::vector<std::size_t>& sizes) {
   std::size_t sum = 0;
   for (const std::size_t one : sizes) sum += one;
   return sum;
+}
+
+// One after the other; data as a whole number, of four octets or of one.
+void check_control(const Value& expected, msghdr& message) {
+  cmsghdr* seen = CMSG_FIRSTHDR(&message);
+  for (const Value& one : expected.items) {
+    if (!seen) fail("a control message is missing");
+    check(*one.field("cmsg_level"), seen->cmsg_level, "cmsg_level");
+    check(*one.field("cmsg_type"), seen->cmsg_type, "cmsg_type");
+    std::int32_t data = 0;
+    const bool is_octet = seen->cmsg_len == CMSG_LEN(1);
+    std::memcpy(&data, CMSG_DATA(seen), is_octet ? 1 : sizeof data);
+    check(*one.field("cmsg_data"), data, "cmsg_data");
+    seen = CMSG_NXTHDR(&message, seen);
+  }
+  if (seen) fail(fmt::format("a control message of type {} is there too", seen->cmsg_type));
 }
 
 }  // namespace
@@ -105,11 +124,18 @@ long Calls::recvmsg(const CallEvent& call) {
   const std::vector<std::size_t> sizes = vector_sizes(*list);
   std::vector<std::byte> text(total(sizes));
   std::vector<iovec> vector = iovecs_over(text, sizes);
+  alignas(cmsghdr) std::array<char, 256> room{};
   msghdr message{.msg_iov = vector.data(), .msg_iovlen = vector.size()};
+  const Value* const control = expected.field("msg_control");
+  if (control) {
+    message.msg_control = room.data();
+    message.msg_controllen = room.size();
+  }
   const int flags = integer(call, 2);
   const long n = table_.recvmsg(table_.userdata, live(argument(call, 0)), &message, flags);
   const Value* const seen_flags = expected.field("msg_flags");
   if (n >= 0 && seen_flags) check(*seen_flags, message.msg_flags, "msg_flags");
+  if (n >= 0 && control) check_control(*control, message);
   return check_read(argument(call, 0), text, n, flags);
 }
 
