@@ -187,13 +187,18 @@ void Bench::open_active() {
   pass(Duration::ms(10));
 }
 
-void Bench::program_sends(std::uint32_t octets) {
+std::vector<Heard> Bench::writes(std::uint32_t octets) {
   const std::string text(octets, 'x');
   EXPECT_TRUE(held_->send(testing_support::bytes_of(text), {}, now_).ok());
-  model_.nxt += octets;
   std::string wrong;
-  EXPECT_EQ(flush(wrong).size(), 1u);
+  std::vector<Heard> said = flush(wrong);
   EXPECT_EQ(wrong, "");
+  return said;
+}
+
+void Bench::program_sends(std::uint32_t octets) {
+  EXPECT_EQ(writes(octets).size(), 1u);
+  model_.nxt += octets;
   pass(Duration::ms(10));
 }
 

@@ -55,8 +55,10 @@ class Bench {
   // Texts in order still arrive as they should.
   std::string goes_on();
   void leave();
+  // What leaves when the program writes so much, before anything is acknowledged.
+  std::vector<Heard> writes(std::uint32_t octets);
 
-  Model& model() { return model_; }
+  const Model& model() const { return model_; }
   State state() const;
   tcp::Connection* connection() const { return host_->tcp.find_connection(tuple()); }
   // Everything that the endpoint has to say now, checked for what holds of every segment.
