@@ -65,7 +65,8 @@ struct Mode {
   bool is_stream = false;
   bool may_block = false;
   bool is_over = false;
-  std::size_t wanted = 1;  // octets a blocking call waits for
+  bool is_opening = false;  // the call has begun a handshake, or found one
+  std::size_t wanted = 1;   // octets a blocking call waits for
   Duration limit;
 };
 
@@ -168,7 +169,12 @@ Result<std::size_t> try_send(Socket& socket, Instant now, const SendMessage& mes
   mode.may_block = may_block(socket, message.flags & MSG_DONTWAIT);
   mode.limit = socket.send_timeout();
   mode.wanted = mode.is_stream ? message.length : 0;
-  if (moved == 0) return socket.send(message, now);
+  if (moved == 0) {
+    const Result<std::size_t> n = socket.send(message, now);
+    const bool is_begun = n.ok() || n.error() == Errno::in_progress || n.error() == Errno::already;
+    mode.is_opening = is_begun && socket.is_connecting();
+    return n;
+  }
   const Remaining rest(message.vector, moved);
   SendMessage more = message;
   more.vector = rest.vector();
@@ -193,15 +199,37 @@ Result<std::size_t> send_blocking(const HeldSocket& held, const SendMessage& mes
   return moved;
 }
 
+// RFC 7413. Linux: a blocking call that opens waits for the end of the handshake, whatever the SYN
+// has carried: __inet_stream_connect().
+Result<std::size_t> send_after_opening(const HeldSocket& held, const SendMessage& message,
+                                       const Result<std::size_t>& first, Mode mode) {
+  const std::size_t moved = first.ok() ? *first : 0;
+  Waiter waiter(held, kOut, mode.limit);
+  Result<void> connected = Errno::already;
+  while (!connected.ok() && connected.error() == Errno::already) {
+    const Result<void> ready = waiter.wait();
+    if (!ready.ok() && ready.error() != Errno::again) return ready.error();
+    if (!ready.ok()) return first.ok() ? moved_or(moved, Errno::in_progress) : first;
+    connected = held.turn([](Socket& socket, Instant now) { return socket.connect({}, now); });
+  }
+  if (!connected.ok() && connected.error() != Errno::is_connected) return connected.error();
+  if (moved != 0 && moved == message.length) return moved;
+  SendMessage rest = message;
+  rest.flags &= ~MSG_FASTOPEN;
+  return send_blocking(held, rest, moved, mode);
+}
+
 Result<std::size_t> send_in_turns(int fd, const SendMessage& message, Mode& mode) {
   HeldSocket held;
   Result<std::size_t> n = in_socket(fd, [&](Socket& socket, Instant now) -> Result<std::size_t> {
     const Result<std::size_t> first = try_send(socket, now, message, 0, mode);
-    const bool must_go_on = is_unfinished(first, mode);
+    mode.is_opening = mode.is_opening && mode.may_block;
+    const bool must_go_on = mode.is_opening || is_unfinished(first, mode);
     if (must_go_on && !held.hold(socket) && !first) return Errno::bad_descriptor;
     return first;
   });
   if (!held) return n;
+  if (mode.is_opening) return send_after_opening(held, message, n, mode);
   if (is_again(n)) {
     held.poll_once();
     n = held.turn(
@@ -267,10 +295,16 @@ Result<int> family_of(int fd) {
   return socket->socket_type().family;
 }
 
-// A destination; a stream takes no notice of it. An IPv4 socket takes AF_UNSPEC for AF_INET, one of
-// IPv6 takes both families (Linux: udp_sendmsg(), udpv6_sendmsg()).
-Result<Endpoint> destination(const SocketType& type, const sockaddr* to, socklen_t length) {
-  if (type.type == SOCK_STREAM) return Endpoint{};
+// A destination; a stream takes no notice of it unless it is to open with this text. An IPv4 socket
+// takes AF_UNSPEC for AF_INET, one of IPv6 takes both families (Linux: udp_sendmsg(),
+// udpv6_sendmsg()).
+Result<Endpoint> destination(const SocketType& type, const sockaddr* to, socklen_t length,
+                             int flags) {
+  if (type.type == SOCK_STREAM) {
+    if ((flags & MSG_FASTOPEN) == 0) return Endpoint{};
+    if (length >= sizeof(sa_family_t) && to->sa_family == AF_UNSPEC) return Errno::not_supported;
+    return to_endpoint(to, length, type.family);
+  }
   if (length > sizeof(sockaddr_storage)) return Errno::invalid;
   sockaddr_storage given{};
   std::memcpy(&given, to, length);
@@ -310,7 +344,7 @@ Result<std::size_t> send_message(int fd, const msghdr& header, int flags) {
   Endpoint to;
   if (header.msg_name) {
     const auto* name = static_cast<const sockaddr*>(header.msg_name);
-    ASSIGN_OR_RETURN(to, destination(socket->socket_type(), name, header.msg_namelen));
+    ASSIGN_OR_RETURN(to, destination(socket->socket_type(), name, header.msg_namelen, flags));
   }
   const std::span<const iovec> vector(header.msg_iov, header.msg_iovlen);
   ASSIGN_OR_RETURN(const std::size_t length, length_to_send(vector));
@@ -396,7 +430,7 @@ ssize_t plx_sendto(int fd, const void* buffer, size_t length, int flags, const s
   if (!to) return plx_send(fd, buffer, length, flags);
   const Result<Socket*> socket = peek_socket(fd);
   if (!socket) return fail(socket.error());
-  const Result<Endpoint> endpoint = destination((*socket)->socket_type(), to, to_length);
+  const Result<Endpoint> endpoint = destination((*socket)->socket_type(), to, to_length, flags);
   if (!endpoint) return fail(endpoint.error());
   const iovec piece{const_cast<void*>(buffer), length};
   return to_return(send_vector(fd, {&piece, 1}, flags, &*endpoint));

@@ -29,9 +29,9 @@ void Stack::share(TcpSocket& socket, tcp::Listener& listener) {
     if (i == index_) continue;
     // It stays the port's holder until the part is closed.
     tcp_.ports().hold(*listener.port());
-    post(i,
-         {own_bit(), ListenPart{&group_of(listener), listener.local(), listener.port(),
-                                listener.options(), listener.backlog(), listener.defer_accept()}});
+    post(i, {own_bit(),
+             ListenPart{&group_of(listener), listener.local(), listener.port(), listener.options(),
+                        listener.backlog(), listener.defer_accept(), listener.fast_open()}});
   }
 }
 
@@ -54,12 +54,14 @@ void Stack::open_part(ListenPart&& made) {
     ports.release(*made.port);
     known->options() = made.options;
     known->set_defer_accept(made.defer_accept);
+    known->fast_open() = made.fast_open;
     return tcp_.set_backlog(*known, made.backlog);
   }
   const Result<tcp::Listener*> opened =
       tcp_.open_passive(made.local, *made.port, made.options, made.backlog);
   if (!opened) return ports.release(*made.port);
   (*opened)->set_defer_accept(made.defer_accept);
+  (*opened)->fast_open() = made.fast_open;
   (*opened)->group = made.group.get();
   parts_.push_back({std::move(made.group), *opened});
 }

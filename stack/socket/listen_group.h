@@ -10,6 +10,7 @@
 #include "stack/base/ip_address.h"
 #include "stack/base/slab_pool.h"
 #include "stack/socket/socket_options.h"
+#include "stack/tcp/fast_open_server.h"
 #include "stack/tcp/shared.h"
 
 namespace pollux {
@@ -62,6 +63,7 @@ struct ListenPart {
   tcp::UserOptions options;
   std::uint32_t backlog = 0;
   Duration defer_accept;
+  tcp::FastOpenOptions fast_open;
 };
 
 // What an accepted socket has from the one that listens.

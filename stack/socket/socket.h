@@ -135,6 +135,7 @@ class Socket : public File {
   }
 
   virtual bool is_listening() const { return false; }
+  virtual bool is_connecting() const { return false; }  // a handshake of connect or send goes on
   // A packet for it has come from a device, and so from a queue (13.5); loopback has none.
   virtual bool has_napi_id() const;
   // A blocking receive that has octets already stops here: an error, the end or urgent data are

@@ -38,6 +38,8 @@ enum class SocketFlag : std::uint32_t {
   receive_ttl_6 = 1u << 21,    // IPV6_RECVHOPLIMIT
   dont_route = 1u << 22,
   udp_cork = 1u << 23,
+  fast_open_connect = 1u << 24,    // TCP_FASTOPEN_CONNECT
+  fast_open_no_cookie = 1u << 25,  // TCP_FASTOPEN_NO_COOKIE
 };
 
 // Inherited by accepted sockets, all of it (Linux: sk_clone_lock()).

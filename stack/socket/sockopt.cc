@@ -74,7 +74,11 @@ bool is_privileged() {
 Result<void> Socket::set_option(int level, int name, std::span<const std::byte> value,
                                 Instant now) {
   const Option* option = find_option(*this, level, name);
-  if (option && option->set_wide) return option->set_wide(*this, value);
+  if (option && option->set_wide) {
+    RETURN_IF_ERROR(option->set_wide(*this, value));
+    option_was_set();
+    return {};
+  }
   const bool is_length_first = level == SOL_SOCKET || (level == IPPROTO_TCP && is_stream());
   if (is_length_first && value.size() < sizeof(int)) return Errno::invalid;
   if (!option || !option->set) return Errno::no_protocol_option;

@@ -1,7 +1,7 @@
 // sockopt_tcp.cc - the rows of IPPROTO_TCP. tcp(7); Linux: do_tcp_setsockopt(),
 // do_tcp_getsockopt().
 //
-// Left out, so ENOPROTOOPT: TCP_FASTOPEN*, TCP_MD5SIG, TCP_ULP, TCP_INQ, TCP_SAVE_SYN, TCP_THIN_*,
+// Left out, so ENOPROTOOPT: TCP_MD5SIG, TCP_ULP, TCP_INQ, TCP_SAVE_SYN, TCP_THIN_*,
 // TCP_REPAIR*, TCP_ZEROCOPY_RECEIVE, TCP_TIMESTAMP, TCP_TX_DELAY.
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -149,6 +149,48 @@ Result<void> set_notsent_low_water(Socket& s, int value, Instant now) {
   return {};
 }
 
+// --- Fast Open
+
+Result<int> get_fast_open(Socket& s) {
+  const tcp::FastOpenOptions* const own = tcp_socket(s).fast_open();
+  return own ? static_cast<int>(own->max_requests) : 0;
+}
+Result<void> set_fast_open(Socket& s, int value, Instant) {
+  return tcp_socket(s).set_fast_open_requests(static_cast<std::uint32_t>(value));
+}
+
+Result<void> set_fast_open_connect(Socket& s, int value, Instant) {
+  if ((tcp_socket(s).config().fastopen & tcp::kFastOpenClient) == 0) return Errno::not_supported;
+  if (!tcp_socket(s).is_closed()) return Errno::invalid;
+  s.options().set(SocketFlag::fast_open_connect, value != 0);
+  return {};
+}
+
+Result<void> set_fast_open_no_cookie(Socket& s, int value, Instant) {
+  if (!tcp_socket(s).is_closed() && !s.is_listening()) return Errno::invalid;
+  s.options().set(SocketFlag::fast_open_no_cookie, value != 0);
+  if (tcp::Listener* l = tcp_socket(s).listener()) l->fast_open().needs_no_cookie = value != 0;
+  return {};
+}
+
+// One key or two, the one that makes cookies first. Without its own, a socket has the process's.
+Result<socklen_t> get_fast_open_key(Socket& s, Option::Room room, Instant) {
+  const tcp::FastOpenKeys keys = tcp_socket(s).fast_open_keys();
+  return copy_object(keys.key, room.first(std::min(room.size(), keys.count * sizeof keys.key[0])));
+}
+Result<void> set_fast_open_key(Socket& s, Option::Value value) {
+  tcp::FastOpenKeys keys;
+  const std::size_t count = value.size() / sizeof keys.key[0];
+  if (value.size() % sizeof keys.key[0] != 0 || count == 0 || count > keys.key.size()) {
+    return Errno::invalid;
+  }
+  keys.count = static_cast<std::uint8_t>(count);
+  std::memcpy(keys.key.data(), value.data(), value.size());
+  // Of no use to a connection, as in Linux.
+  if (tcp::FastOpenOptions* const own = tcp_socket(s).fast_open()) own->keys = keys;
+  return {};
+}
+
 Result<socklen_t> get_congestion(Socket&, Option::Room room, Instant) {
   char name[kCongestionSize] = {};
   kCongestion.copy(name, sizeof name);
@@ -196,6 +238,8 @@ void fill_flags(::tcp_info& out, const tcp::Info& in) {
   if (in.has_window_scale) out.tcpi_options |= TCPI_OPT_WSCALE;
   if (in.has_ecn) out.tcpi_options |= TCPI_OPT_ECN;
   if (in.has_seen_ecn) out.tcpi_options |= TCPI_OPT_ECN_SEEN;
+  if (in.has_syn_text) out.tcpi_options |= TCPI_OPT_SYN_DATA;
+  out.tcpi_fastopen_client_fail = in.fastopen_client_fail & 3;
   out.tcpi_snd_wscale = in.snd_wscale & 0xf;
   out.tcpi_rcv_wscale = in.rcv_wscale & 0xf;
 }
@@ -266,6 +310,12 @@ constexpr Option kTcpOptions[] = {
     {IPPROTO_TCP, TCP_WINDOW_CLAMP, get_window_clamp, set_window_clamp},
     {IPPROTO_TCP, TCP_USER_TIMEOUT, get_user_timeout, set_user_timeout, 0},
     {IPPROTO_TCP, TCP_NOTSENT_LOWAT, get_notsent_low_water, set_notsent_low_water},
+    {IPPROTO_TCP, TCP_FASTOPEN, get_fast_open, set_fast_open, 0},
+    {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, get_flag<SocketFlag::fast_open_connect>,
+     set_fast_open_connect, 0, 1},
+    {IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, get_flag<SocketFlag::fast_open_no_cookie>,
+     set_fast_open_no_cookie, 0, 1},
+    wide_option(IPPROTO_TCP, TCP_FASTOPEN_KEY, get_fast_open_key, set_fast_open_key),
     wide_option(IPPROTO_TCP, TCP_INFO, get_info),
     wide_option(IPPROTO_TCP, TCP_CONGESTION, get_congestion, set_congestion),
 };

@@ -42,8 +42,8 @@ PollEvents TcpSocket::poll_connection(Connection& c) const {
     return ready | kWritable | kHup | kReceiveShut;  // 16.12, 16.15
   }
   if (is_receive_shut(c)) ready |= kReceiveShut;
-  if (is_receive_shut(c) && is_send_shut(c)) ready |= kHup;  // 16.22
-  if ((State::SYN_SENT | State::SYN_RECEIVED).has(c.status())) return ready;
+  if (is_receive_shut(c) && is_send_shut(c)) ready |= kHup;                    // 16.22
+  if (c.is_opening()) return c.is_syn_deferred() ? ready | kWritable : ready;  // 16.6
   if (c.is_readable()) ready |= kReadable;
   if (is_send_shut(c) || c.is_writable()) {
     ready |= kWritable;

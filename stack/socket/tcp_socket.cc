@@ -98,12 +98,23 @@ void TcpSocket::let_go_of_port() {
 
 Result<void> TcpSocket::connect(const Endpoint& remote, Instant now) {
   if (phase_ == Phase::connected || listener()) return Errno::is_connected;
+  if (is_deferred()) return Errno::is_connected;
   if (phase_ == Phase::connecting) return finish_connect(now);
   if (phase_ == Phase::disconnecting) return Errno::invalid;
-  return start_connect(remote, now);
+  return start_connect(remote, options_.has(SocketFlag::fast_open_connect), now);
 }
 
-Result<void> TcpSocket::start_connect(const Endpoint& given, Instant now) {
+bool TcpSocket::is_deferred() const {
+  const Connection* c = connection();
+  return c && c->is_syn_deferred();
+}
+
+bool TcpSocket::is_connecting() const {
+  const Connection* c = connection();
+  return phase_ == Phase::connecting && c && kHandshake.has(c->status());
+}
+
+Result<void> TcpSocket::start_connect(const Endpoint& given, bool with_text, Instant now) {
   ASSIGN_OR_RETURN(const Endpoint remote, remote_endpoint(given, bound_));
   ASSIGN_OR_RETURN(const Route route, route_from(bound_, remote.address));
   // RFC 1122 4.2.3.10 (MUST-46).
@@ -115,9 +126,13 @@ Result<void> TcpSocket::start_connect(const Endpoint& given, Instant now) {
                              .options = idle()->options,
                              .mtu = world_->path_mtu.lookup(remote.address, route.mtu, now)};
   ASSIGN_OR_RETURN(Connection* const opened, world_->tcp.open_active(open, now));
+  const bool needs_no_cookie = options_.has(SocketFlag::fast_open_no_cookie) ||
+                               (config().fastopen & tcp::kFastOpenClientNoCookie) != 0;
+  const bool is_waiting = with_text && opened->defer_syn(needs_no_cookie, now);
   become_connected(*opened);
   phase_ = Phase::connecting;
   after_call(*opened, now);
+  if (is_waiting) return {};
   return Errno::in_progress;
 }
 
@@ -149,6 +164,7 @@ void TcpSocket::become_idle(Errno error, Instant now) {
   state->options = *user_options();
   state->options.is_send_shut = false;
   state->defer_accept_s = defer_accept_s();
+  if (const tcp::FastOpenOptions* own = fast_open()) state->fast_open = *own;
   error_ = error;
   if (Connection* c = connection()) {
     c->user = nullptr;
@@ -205,9 +221,16 @@ Result<void> TcpSocket::listen(int backlog, Instant) {
   ASSIGN_OR_RETURN(Listener* const l,
                    world_->tcp.open_passive(local, *port_, state->options, limit));
   l->set_defer_accept(Duration::seconds(state->defer_accept_s));
+  l->fast_open() = state->fast_open;
+  l->fast_open().needs_no_cookie = options_.has(SocketFlag::fast_open_no_cookie);
   l->user = this;
   socket_pools::destroy(state);
   role_ = Listening{l};
+  constexpr std::uint32_t kUnasked = tcp::kFastOpenServer | tcp::kFastOpenAllListeners;
+  const bool is_unasked = (config().fastopen & kUnasked) == kUnasked;
+  if (is_unasked && l->fast_open().max_requests == 0) {
+    RETURN_IF_ERROR(set_fast_open_requests(limit));
+  }
   // Those of a SO_REUSEPORT group are one for each thread, and so for each queue, by intention.
   if (world_->gate.peers() == 0 || options_.has(SocketFlag::reuse_port)) return {};
   add_napis(world_->gate.peers());

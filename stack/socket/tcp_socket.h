@@ -8,6 +8,7 @@
 #include "stack/socket/listen_group.h"
 #include "stack/socket/socket.h"
 #include "stack/tcp/connection.h"
+#include "stack/tcp/fast_open_server.h"
 #include "stack/tcp/ports.h"
 
 namespace pollux {
@@ -21,6 +22,7 @@ class Listener;
 struct IdleTcp {
   tcp::UserOptions options;
   std::uint32_t defer_accept_s = 0;
+  tcp::FastOpenOptions fast_open;
 };
 
 // One descriptor's end of a connection, or a listener. Its Connection or Listener is Tcp's and
@@ -61,6 +63,7 @@ class TcpSocket final : public Socket {
   void on_last_close() override;
 
   bool is_listening() const override { return listener() != nullptr; }
+  bool is_connecting() const override;
   bool is_receive_over() const override;
   Errno pending_error() const override;
   Errno take_error() override;
@@ -79,6 +82,10 @@ class TcpSocket final : public Socket {
   // --- for the table of options
   std::uint32_t defer_accept_s() const;
   void set_defer_accept_s(std::uint32_t seconds);
+  tcp::FastOpenOptions* fast_open();  // null unless idle or listening
+  Result<void> set_fast_open_requests(std::uint32_t most);
+  tcp::FastOpenKeys fast_open_keys();
+  bool is_closed() const;  // Linux: TCP_CLOSE
   void send_limit_changed(Instant now);
   tcp::Connection* connection() const;  // null unless connecting or connected
   tcp::Listener* listener() const;
@@ -107,7 +114,10 @@ class TcpSocket final : public Socket {
   Inheritance inheritance() const;
   ListenGroup* group() const;  // null: it does not listen, or in one Stack
   Result<void> bind_port(const Endpoint& local);
-  Result<void> start_connect(const Endpoint& remote, Instant now);
+  // `with_text`: the SYN waits for text, if it may carry any; then there is no error.
+  Result<void> start_connect(const Endpoint& remote, bool with_text, Instant now);
+  Result<void> connect_with_text(const SendMessage& message, Instant now);
+  bool is_deferred() const;
   Result<void> finish_connect(Instant now);
   void become_connected(tcp::Connection& connection);
   void become_idle(Errno error, Instant now);  // lets go of connection or listener

@@ -42,6 +42,26 @@ void TcpSocket::send_limit_changed(Instant now) {
   if (!c || c->is_writable()) wait_queue().wake_up(kWritableKey);
 }
 
+bool TcpSocket::is_closed() const { return idle() || is_over(); }
+
+tcp::FastOpenOptions* TcpSocket::fast_open() {
+  if (tcp::Listener* l = listener()) return &l->fast_open();
+  return idle() ? &idle()->fast_open : nullptr;
+}
+
+// Linux: fastopen_queue_tune().
+Result<void> TcpSocket::set_fast_open_requests(std::uint32_t most) {
+  tcp::FastOpenOptions* const own = fast_open();
+  if (!own) return Errno::invalid;
+  own->max_requests = std::min(most, world_->tcp.max_backlog());
+  return {};
+}
+
+tcp::FastOpenKeys TcpSocket::fast_open_keys() {
+  const tcp::FastOpenOptions* const own = fast_open();
+  return world_->tcp.fast_open_keys(own ? *own : tcp::FastOpenOptions());
+}
+
 std::uint32_t TcpSocket::send_buffer() const {
   if (const tcp::Connection* c = connection()) return c->send_buffer_size();
   const tcp::UserOptions& options = listener() ? listener()->options() : idle()->options;

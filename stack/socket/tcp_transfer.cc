@@ -11,15 +11,28 @@ namespace pollux {
 using tcp::Connection;
 using tcp::State;
 
+// Linux: tcp_sendmsg_fastopen(), __inet_stream_connect(). In order: the SYN waits for the text, or
+// there is a connection to send it on. EINPROGRESS: the SYN is under way without it.
+Result<void> TcpSocket::connect_with_text(const SendMessage& message, Instant now) {
+  if ((config().fastopen & tcp::kFastOpenClient) == 0) return Errno::not_supported;
+  if (is_deferred()) return {};
+  if (phase_ != Phase::unconnected || listener()) return connect({}, now);
+  if (!message.to) return Errno::invalid;
+  return start_connect(*message.to, true, now);
+}
+
 Result<std::size_t> TcpSocket::send(const SendMessage& message, Instant now) {
-  if ((message.flags & MSG_FASTOPEN) != 0) return Errno::not_supported;
+  if ((message.flags & MSG_FASTOPEN) != 0 || is_deferred()) {
+    RETURN_IF_ERROR(connect_with_text(message, now));
+  }
+  const bool is_with_syn = is_deferred();
   Connection* c = connection();
   if (!c) {
     const Errno error = take_error();
     return error == Errno{} ? Errno::pipe : error;
   }
-  const bool is_opening = (State::SYN_SENT | State::SYN_RECEIVED).has(c->status());
-  if ((shut_ & kShutSend) != 0 && !is_opening && c->pending_error() == Errno{}) return Errno::pipe;
+  if ((shut_ & kShutSend) != 0 && !c->is_opening() && c->pending_error() == Errno{})
+    return Errno::pipe;
   const bool oob = (message.flags & MSG_OOB) != 0;
   const bool more = (message.flags & MSG_MORE) != 0;
   std::size_t total = 0;
@@ -38,7 +51,9 @@ Result<std::size_t> TcpSocket::send(const SendMessage& message, Instant now) {
     total += *sent;
     if (*sent < part.iov_len) break;
   } while (left != 0);
+  if (is_with_syn) c->seal_syn();
   if (!c->is_pending()) after_call(*c, now);  // else the flush does, once it has been sent
+  if (total == 0 && is_with_syn) return Errno::in_progress;
   if (total != 0 || error == Errno{}) return total;
   return error;
 }

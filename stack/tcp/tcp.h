@@ -188,6 +188,7 @@ class Tcp {
   Ports& ports() { return ports_; }
   WorldSet world() const { return world_; }
   const TcpConfig& config() const { return config_; }
+  std::uint32_t max_backlog() const { return limits_.max_backlog; }
   FastOpenKeys fast_open_keys(const FastOpenOptions& options) const;
   std::uint32_t connections() const { return connections_.used(); }
   std::uint32_t time_waits() const { return time_waits_.size(); }

@@ -55,9 +55,10 @@ struct Pair {
 
 class SocketWorld : public PoolEndsFull {
  protected:
-  SocketWorld() {
+  explicit SocketWorld(const tcp::TcpConfig& tcp = {}) {
     configure_sockets(256);
     Config config;
+    config.tcp = tcp;
     config.sockets = config.connections = config.time_waits = 128;
     config.listeners = config.neighbours = 16;
     stack_ = std::make_unique<Stack>(

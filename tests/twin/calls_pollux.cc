@@ -8,8 +8,9 @@ namespace pollux::twin {
 namespace {
 
 bool start(const char* config) {
-  // As the kernel's net.core.busy_read, which is 0 unless somebody sets it.
-  const char* const settings[] = {"stack.busy_read=0", nullptr};
+  // As the kernel's net.core.busy_read, which is 0 unless somebody sets it, and the tcp_fastopen of
+  // the namespace that the other side makes.
+  const char* const settings[] = {"stack.busy_read=0", "tcp.fastopen=3", nullptr};
   if (plx_init(config, settings) == 0) return true;
   std::fprintf(stderr, "twin: plx_init(%s): %s\n", config, plx_error());
   return false;

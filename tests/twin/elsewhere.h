@@ -43,14 +43,12 @@ inline constexpr Elsewhere kElsewhere[] = {
     {"13.12", "unit test epoll_13_12_sleeps_without_interrupts_until_they_resume"},
     {"13.13", "unit test epoll_13_12_13_13_stays_out_until_the_suspension_is_over"},
     {"13.14", "decided: a library has no sysctl files; config/README.md has both keys"},
-    {"16.6", "not offered: TCP_FASTOPEN_CONNECT is ENOPROTOOPT"},
     {"16.29",
      "needs a router that complains, as tests/interop/errors_test.sh has one for both sides: unit "
      "test icmp_error_ends_a_connect, unit test soft_icmp_error_is_what_the_program_learns"},
     {"16.30",
      "SO_TIMESTAMPING and SO_ZEROCOPY are ENOPROTOOPT; ICMP errors: tests/interop/errors_test.sh, "
      "unit test err_stays_until_the_queue_is_read"},
-    {"16.73", "not offered: TCP_FASTOPEN is ENOPROTOOPT"},
     {"17.14",
      "needs a stack without memory: unit test "
      "a_writer_without_memory_is_woken_when_there_is_some"},

@@ -29,7 +29,7 @@ std::vector<Case> all_cases(const std::string& only) {
                           udp_cases(),    waiters_cases(),   exclusive_cases(), nested_cases(),
                           close_cases(),  processes_cases(), stop_cases(),      mixed_cases(),
                           flood_cases(),  model_cases(),     random_cases(),    busy_poll_cases(),
-                          limits_cases()}) {
+                          limits_cases(), fast_open_cases()}) {
     for (const Case& one : part) {
       if (std::string_view(one.number).starts_with(only)) all.push_back(one);
     }

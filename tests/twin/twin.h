@@ -148,5 +148,6 @@ std::span<const Case> processes_cases();
 std::span<const Case> stop_cases();
 std::span<const Case> limits_cases();
 std::span<const Case> random_cases();
+std::span<const Case> fast_open_cases();
 
 }  // namespace pollux::twin

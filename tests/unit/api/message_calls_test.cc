@@ -1,4 +1,5 @@
 // message_calls_test.cc - calls that move octets and wait: whole counts, parts, limits, signals.
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -174,6 +175,89 @@ TEST(MessageCalls, a_stream_takes_no_notice_of_a_destination) {
   EXPECT_EQ(plx_recvfrom(pair.server, &octet, 1, 0, reinterpret_cast<sockaddr*>(&from), &length),
             1);
   EXPECT_EQ(length, 0u);
+}
+
+// RFC 7413; the listener takes no text with a SYN, so it goes again behind the handshake.
+class FastOpenCalls : public testing::Test {
+ protected:
+  static Fd client() {
+    Fd fd(plx_socket(AF_INET, SOCK_STREAM, 0));
+    const int on = 1;
+    EXPECT_EQ(plx_setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &on, sizeof on), 0);
+    return fd;
+  }
+  static ssize_t send_open(int fd, const std::string& text, const sockaddr_in& to) {
+    return plx_sendto(fd, text.data(), text.size(), MSG_FASTOPEN, as_sockaddr(to), sizeof to);
+  }
+  // A listener at which no handshake ends any more.
+  static Fd full(std::vector<Fd>& filling) {
+    Fd fd(plx_socket(AF_INET, SOCK_STREAM, 0));
+    const sockaddr_in any = loopback(0);
+    EXPECT_EQ(plx_bind(fd, as_sockaddr(any), sizeof any), 0);
+    EXPECT_EQ(plx_listen(fd, 0), 0);
+    const sockaddr_in name = name_of(fd);
+    filling.emplace_back(plx_socket(AF_INET, SOCK_STREAM, 0));
+    EXPECT_EQ(plx_connect(filling.back(), as_sockaddr(name), sizeof name), 0);
+    return fd;
+  }
+};
+
+TEST_F(FastOpenCalls, a_send_that_blocks_opens_and_sends_everything) {
+  const Fd listener = listening();
+  Fd fd = client();
+  const std::string much(300'000, 'm');
+  std::thread other([&] {
+    const Fd server(plx_accept(listener, nullptr, nullptr));
+    std::vector<char> room(much.size());
+    EXPECT_EQ(plx_recv(server, room.data(), room.size(), MSG_WAITALL),
+              static_cast<ssize_t>(much.size()));
+  });
+  EXPECT_EQ(send_open(fd, much, name_of(listener)), static_cast<ssize_t>(much.size()));
+  other.join();
+  EXPECT_ERRNO(send_open(fd, "x", name_of(listener)), EISCONN);
+}
+
+TEST_F(FastOpenCalls, nothing_to_send_opens_too) {
+  const Fd listener = listening();
+  Fd fd = client();
+  EXPECT_EQ(send_open(fd, "", name_of(listener)), 0);
+  sockaddr_in peer{};
+  socklen_t length = sizeof peer;
+  EXPECT_EQ(plx_getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length), 0);
+}
+
+TEST_F(FastOpenCalls, a_refusal_is_the_sends) {
+  sockaddr_in nobody{};
+  {
+    const Fd listener = listening();
+    nobody = name_of(listener);
+  }
+  EXPECT_ERRNO(send_open(client(), "x", nobody), ECONNREFUSED);
+}
+
+TEST_F(FastOpenCalls, a_limit_leaves_what_the_syn_has) {
+  std::vector<Fd> filling;
+  const Fd listener = full(filling);
+  const timeval limit{0, 1000};
+  const Fd fd = client();
+  EXPECT_EQ(plx_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit), 0);
+  EXPECT_EQ(send_open(fd, "text", name_of(listener)), 4);
+  EXPECT_ERRNO(send_open(fd, "text", name_of(listener)), EALREADY);
+  const Fd empty = client();
+  EXPECT_EQ(plx_setsockopt(empty, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit), 0);
+  EXPECT_ERRNO(send_open(empty, "", name_of(listener)), EINPROGRESS);
+}
+
+TEST_F(FastOpenCalls, a_destination_is_looked_at) {
+  const Fd listener = listening();
+  sockaddr_in to = name_of(listener);
+  EXPECT_ERRNO(plx_sendto(client(), "x", 1, MSG_FASTOPEN, as_sockaddr(to), 1), EINVAL);
+  EXPECT_ERRNO(plx_sendto(client(), "x", 1, MSG_FASTOPEN, as_sockaddr(to), 8), EINVAL);
+  to.sin_family = AF_UNSPEC;
+  EXPECT_ERRNO(send_open(client(), "x", to), EOPNOTSUPP);
+  to.sin_family = AF_UNIX;
+  EXPECT_ERRNO(send_open(client(), "x", to), EAFNOSUPPORT);
+  EXPECT_ERRNO(plx_send(client(), "x", 1, MSG_FASTOPEN), EINVAL);
 }
 
 TEST(MessageCalls, null_pointers) {

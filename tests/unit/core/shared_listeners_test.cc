@@ -135,6 +135,37 @@ TEST_F(SharedListenersTest, options_reach_the_parts) {
   EXPECT_EQ(option(*far, SOL_SOCKET, SO_KEEPALIVE), 1);
 }
 
+TEST_F(SharedListenersTest, fast_open_is_the_parts_too) {
+  Socket& listener = open(*servers[kOwner]);
+  set(listener, IPPROTO_TCP, TCP_FASTOPEN, 3);
+  {
+    const Inside inside(*servers[kOwner]);
+    EXPECT_TRUE(listener.bind({IpAddress::any_v4(), kPort}, inside.now()).ok());
+    EXPECT_TRUE(listener.listen(16, inside.now()).ok());
+  }
+  const auto expect_parts = [&](std::uint32_t requests, bool needs_no_cookie, unsigned keys) {
+    run();
+    for (const auto& server : servers) {
+      const Inside inside(*server);
+      const tcp::Listener* part =
+          server->world().tcp.find_listener({{kServer, kPort}, {kClient, 1000}});
+      ASSERT_NE(part, nullptr);
+      EXPECT_EQ(part->fast_open().max_requests, requests);
+      EXPECT_EQ(part->fast_open().needs_no_cookie, needs_no_cookie);
+      EXPECT_EQ(part->fast_open().keys.count, keys);
+    }
+  };
+  expect_parts(3, false, 0);
+  set(listener, IPPROTO_TCP, TCP_FASTOPEN, 5);
+  set(listener, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1);
+  const std::array<std::byte, 16> key{};
+  {
+    const Inside inside(*servers[kOwner]);
+    EXPECT_TRUE(listener.set_option(IPPROTO_TCP, TCP_FASTOPEN_KEY, key, inside.now()).ok());
+  }
+  expect_parts(5, true, 1);
+}
+
 TEST_F(SharedListenersTest, a_new_backlog_reaches_the_parts) {
   Socket& listener = listen(*servers[kOwner]);
   {

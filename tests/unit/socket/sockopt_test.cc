@@ -136,10 +136,64 @@ TEST_F(Sockopt, tcp_level) {
       {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 4096, 0, 4096},
       {IPPROTO_TCP, TCP_WINDOW_CLAMP, 1, 0, 1152},
       {IPPROTO_TCP, TCP_WINDOW_CLAMP, 0, 0, 0},
-      {IPPROTO_TCP, TCP_FASTOPEN, 1, ENOPROTOOPT, -ENOPROTOOPT},
+      {IPPROTO_TCP, TCP_FASTOPEN, -1, EINVAL, 0},
+      {IPPROTO_TCP, TCP_FASTOPEN, 1 << 20, 0, 4096},
+      {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 2, EINVAL, 0},
+      {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1, 0, 1},
+      {IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, -1, EINVAL, 0},
+      {IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1, 0, 1},
+      {IPPROTO_TCP, TCP_MD5SIG, 1, ENOPROTOOPT, -ENOPROTOOPT},
       {IPPROTO_TCP, 9999, 1, ENOPROTOOPT, -ENOPROTOOPT},
   };
   check(s, rows);
+}
+
+// Linux: tcp_fastopen_reset_cipher(). A listener keeps them, and what it was before.
+TEST_F(Sockopt, fast_open_keys_are_one_or_two) {
+  Held s = open();
+  std::array<std::byte, 40> octets{};
+  for (std::size_t i = 0; i < octets.size(); ++i) octets[i] = static_cast<std::byte>(i);
+  const auto set_key = [&](std::size_t size) {
+    return call([&](Instant now) {
+      return s->set_option(IPPROTO_TCP, TCP_FASTOPEN_KEY, std::span(octets).first(size), now);
+    });
+  };
+  const auto key_size = [&] {
+    std::array<std::byte, 40> room{};
+    const auto n =
+        in([&](Instant now) { return s->get_option(IPPROTO_TCP, TCP_FASTOPEN_KEY, room, now); });
+    EXPECT_TRUE(n.ok());
+    EXPECT_TRUE(*n == 16 || std::equal(room.begin(), room.begin() + *n, octets.begin()));
+    return *n;
+  };
+  EXPECT_EQ(key_size(), 16u);  // the process's own
+  for (const std::size_t size : {0u, 15u, 17u, 33u, 40u}) EXPECT_EQ(set_key(size), EINVAL) << size;
+  EXPECT_EQ(set_key(32), 0);
+  EXPECT_EQ(key_size(), 32u);
+  EXPECT_EQ(set(s, IPPROTO_TCP, TCP_FASTOPEN, 7), 0);
+  EXPECT_EQ(listen(s), 0);
+  EXPECT_EQ(key_size(), 32u);
+  EXPECT_EQ(get(s, IPPROTO_TCP, TCP_FASTOPEN), 7);
+  EXPECT_EQ(shutdown(s, SHUT_RD), 0);
+  EXPECT_EQ(key_size(), 32u);
+  EXPECT_EQ(get(s, IPPROTO_TCP, TCP_FASTOPEN), 7);
+}
+
+TEST_F(Sockopt, fast_open_is_for_the_unconnected) {
+  Pair pair = connected();
+  for (const int name : {TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_NO_COOKIE}) {
+    EXPECT_EQ(set(pair.client, IPPROTO_TCP, name, 1), EINVAL);
+    EXPECT_EQ(get(pair.client, IPPROTO_TCP, name), 0);
+  }
+  const std::array<std::byte, 16> key{};
+  EXPECT_EQ(call([&](Instant now) {
+              return pair.client->set_option(IPPROTO_TCP, TCP_FASTOPEN_KEY, key, now);
+            }),
+            0);  // of no use, as in Linux
+  Held listener = listening();
+  EXPECT_EQ(set(listener, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1), EINVAL);
+  EXPECT_EQ(set(listener, IPPROTO_TCP, TCP_FASTOPEN, 3), 0);
+  EXPECT_EQ(get(listener, IPPROTO_TCP, TCP_FASTOPEN), 3);
 }
 
 TEST_F(Sockopt, options_set_before_are_the_connections) {

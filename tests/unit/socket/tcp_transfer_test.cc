@@ -1,5 +1,6 @@
 // tcp_transfer_test.cc - octets through a stream: flags, vectors, ends, errors, numbers asked for.
 #include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <sys/ioctl.h>
 
 #include "tests/support/socket_world.h"
@@ -110,8 +111,155 @@ TEST_F(TcpTransfer, send_after_shut_wr_is_epipe) {
 
 TEST_F(TcpTransfer, flags_that_are_not_offered) {
   Pair pair = connected();
-  EXPECT_EQ(send(pair.client, "x", MSG_FASTOPEN), -EOPNOTSUPP);
   EXPECT_EQ(receive(pair.server, 1, MSG_ERRQUEUE), errno_text(EAGAIN));
+}
+
+// Linux: tcp_sendmsg_fastopen(). More of it, beside the kernel: tests/twin/cases_fast_open.cc.
+class FastOpenTransfer : public testing_support::SocketWorld {
+ protected:
+  explicit FastOpenTransfer(std::uint32_t bits = tcp::kFastOpenClient | tcp::kFastOpenServer)
+      : SocketWorld(with(bits)) {}
+  static tcp::TcpConfig with(std::uint32_t bits) {
+    tcp::TcpConfig config;
+    config.fastopen = bits;
+    return config;
+  }
+  Held fast_listener() {
+    Held listener = listening();
+    EXPECT_EQ(set(listener, IPPROTO_TCP, TCP_FASTOPEN, 5), 0);
+    return listener;
+  }
+  int send_open(Held& s, std::string_view text, const Endpoint& to) {
+    return send(s, text, MSG_FASTOPEN, &to);
+  }
+  void learn_cookie(Held& listener) {
+    Held client = open();
+    EXPECT_EQ(send_open(client, "first", local(listener)), -EINPROGRESS);
+    Held server = accept(listener);
+    EXPECT_EQ(receive(server), errno_text(EAGAIN));
+    EXPECT_EQ(send(client, "first"), 5);
+    EXPECT_EQ(receive(server), "first");
+  }
+  bool has_syn_text(Held& s) {
+    std::uint8_t info[8] = {};
+    const std::span room(reinterpret_cast<std::byte*>(info), sizeof info);
+    EXPECT_TRUE(
+        in([&](Instant now) { return s->get_option(IPPROTO_TCP, TCP_INFO, room, now); }).ok());
+    return (info[5] & TCPI_OPT_SYN_DATA) != 0;
+  }
+};
+
+TEST_F(FastOpenTransfer, 16_73_the_text_comes_with_the_syn) {
+  Held listener = fast_listener();
+  learn_cookie(listener);
+  Held client = open();
+  EXPECT_EQ(send_open(client, "request", local(listener)), 7);
+  EXPECT_EQ(poll(listener), kIn | kRdNorm);
+  Held server = accept(listener);
+  EXPECT_EQ(receive(server), "request");
+  EXPECT_TRUE(has_syn_text(client));
+  EXPECT_TRUE(has_syn_text(server));
+  EXPECT_EQ(world().counters.tcp_fast_open_active, 1u);
+  EXPECT_EQ(world().counters.tcp_fast_open_passive, 1u);
+  EXPECT_EQ(send(server, "answer"), 6);
+  EXPECT_EQ(receive(client), "answer");
+}
+
+TEST_F(FastOpenTransfer, what_does_not_fit_the_syn_is_left_to_the_next_send) {
+  Held listener = fast_listener();
+  learn_cookie(listener);
+  Held client = open();
+  const std::string much(100'000, 'm');
+  const int sent = send_open(client, much, local(listener));
+  EXPECT_GT(sent, 1000);
+  EXPECT_LT(sent, 100'000);
+  Held server = accept(listener);
+  EXPECT_EQ(receive(server, 100'000).size(), static_cast<std::size_t>(sent));
+}
+
+TEST_F(FastOpenTransfer, 16_6_a_deferred_connect_waits_for_text) {
+  Held listener = fast_listener();
+  const Endpoint remote = local(listener);
+  Held without = open();
+  EXPECT_EQ(set(without, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1), 0);
+  EXPECT_EQ(connect(without, remote), EINPROGRESS);  // it asks for a cookie
+  Held first = accept(listener);
+  Held client = open();
+  EXPECT_EQ(set(client, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1), 0);
+  EXPECT_EQ(connect(client, remote), 0);
+  EXPECT_EQ(poll(client), kOut | kWrNorm);
+  EXPECT_EQ(connect(client, remote), EISCONN);
+  EXPECT_EQ(poll(listener), PollEvents());
+  EXPECT_EQ(send(client, "request"), 7);
+  Held server = accept(listener);
+  EXPECT_EQ(receive(server), "request");
+  EXPECT_TRUE(has_syn_text(client));
+}
+
+TEST_F(FastOpenTransfer, a_deferred_connect_that_ends_has_sent_nothing) {
+  Held listener = fast_listener();
+  learn_cookie(listener);
+  const std::uint64_t before = world().counters.tcp_segments_out;
+  for (const bool by_disconnect : {false, true}) {
+    Held client = open();
+    EXPECT_EQ(set(client, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1), 0);
+    EXPECT_EQ(connect(client, local(listener)), 0);
+    if (by_disconnect) {
+      EXPECT_EQ(disconnect(client), 0);
+    }
+    client.reset();
+    pass(Duration::seconds(100));
+  }
+  EXPECT_EQ(world().counters.tcp_segments_out, before);
+}
+
+TEST_F(FastOpenTransfer, what_cannot_be_opened) {
+  Held listener = fast_listener();
+  const Endpoint remote = local(listener);
+  Held s = open();
+  EXPECT_EQ(send(s, "x", MSG_FASTOPEN), -EINVAL);  // no address
+  EXPECT_EQ(send_open(listener, "x", remote), -EISCONN);
+  Pair pair = connected();
+  EXPECT_EQ(send_open(pair.client, "x", remote), -EISCONN);
+  EXPECT_EQ(send_open(s, "", remote), -EINPROGRESS);
+}
+
+TEST_F(FastOpenTransfer, neither_end_needs_a_cookie_if_both_say_so) {
+  Held listener = fast_listener();
+  EXPECT_EQ(set(listener, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1), 0);
+  Held client = open();
+  EXPECT_EQ(set(client, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1), 0);
+  EXPECT_EQ(send_open(client, "request", local(listener)), 7);
+  Held server = accept(listener);
+  EXPECT_EQ(receive(server), "request");
+  EXPECT_TRUE(has_syn_text(client));
+}
+
+class NoFastOpen : public FastOpenTransfer {
+ protected:
+  NoFastOpen() : FastOpenTransfer(0) {}
+};
+
+TEST_F(NoFastOpen, row_7413_2_4_2_a_client_that_is_not_allowed_learns_it) {
+  Held listener = listening();
+  Held s = open();
+  EXPECT_EQ(send_open(s, "x", local(listener)), -EOPNOTSUPP);
+  EXPECT_EQ(set(s, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1), EOPNOTSUPP);
+}
+
+// Bits 4, 512 and 1024 of tcp_fastopen, with 1 and 2.
+class AlwaysFastOpen : public FastOpenTransfer {
+ protected:
+  AlwaysFastOpen() : FastOpenTransfer(1 | 2 | 4 | 512 | 1024) {}
+};
+
+TEST_F(AlwaysFastOpen, nobody_asks_and_nobody_needs_a_cookie) {
+  Held listener = listening();
+  EXPECT_EQ(get(listener, IPPROTO_TCP, TCP_FASTOPEN), 8);  // the backlog
+  Held client = open();
+  EXPECT_EQ(send_open(client, "request", local(listener)), 7);
+  Held server = accept(listener);
+  EXPECT_EQ(receive(server), "request");
 }
 
 TEST_F(TcpTransfer, a_full_buffer_takes_a_part) {
