@@ -8,6 +8,9 @@ namespace {
 
 bool matches(const TcpOption& expected, const TcpOption& seen) {
   TcpOption filled = expected;
+  if (expected.kind == TcpOption::Kind::fast_open && !expected.value && seen.value != 0u) {
+    filled.value = seen.value;
+  }
   if (expected.kind == TcpOption::Kind::timestamps) {
     if (!filled.value) filled.value = seen.value;
     if (!filled.echo) filled.echo = seen.echo;
@@ -26,6 +29,9 @@ TcpPacket to_script(TcpPacket seen, const Bases& bases) {
   seen.seq -= bases.seq;
   for (TcpOption& option : seen.options) {
     if (option.kind == TcpOption::Kind::timestamps) *option.value -= bases.timestamp;
+    if (option.kind != TcpOption::Kind::fast_open || option.octets.empty()) continue;
+    option.value = option.octets == bases.cookie ? 1 : 2;  // 2: another
+    option.octets.clear();
   }
   return seen;
 }

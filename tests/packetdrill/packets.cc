@@ -94,6 +94,11 @@ void build_option(const TcpOption& option, const Bases& bases, Octets& out) {
         append_number(out, right + bases.seq, 4);
       }
       return;
+    case Kind::fast_open: {
+      const std::size_t size = option.value.value_or(0) != 0 ? bases.cookie.size() : 0;
+      head(34, static_cast<unsigned>(2 + size));
+      return append(out, bases.cookie.data(), size);
+    }
     case Kind::raw:
       return append(out, option.octets.data(), option.octets.size());
   }
@@ -201,6 +206,11 @@ TcpOption read_option(ConstBytes octets) {
   } else if (kind == 8 && size == 10) {
     option = {.kind = Kind::timestamps, .value = number_at(octets, 2, 4)};
     option.echo = number_at(octets, 6, 4);
+  } else if (kind == 34) {
+    option = {.kind = Kind::fast_open, .value = size > 2};
+    for (const std::byte octet : octets.subspan(2)) {
+      option.octets.push_back(std::to_integer<std::uint8_t>(octet));
+    }
   } else if (kind == 5 && size > 2 && size % 8 == 2) {
     option.kind = Kind::sack;
     for (std::size_t at = 2; at < size; at += 8) {
@@ -269,6 +279,8 @@ std::string describe(const TcpOption& option) {
       for (const auto& [left, right] : option.blocks) blocks += fmt::format(" {}:{}", left, right);
       return blocks;
     }
+    case Kind::fast_open:
+      return "FO" + (option.value == 0u ? "" : " " + text(option.value));
     case Kind::raw:
       return "raw";
   }

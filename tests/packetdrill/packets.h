@@ -11,10 +11,12 @@ namespace pollux::packetdrill {
 
 using Octets = std::vector<std::byte>;
 
-// What turns the script's numbers into the wire's: those of our SYN and of our first timestamp.
+// What turns the script's numbers into the wire's: those of our SYN and of our first timestamp, and
+// the cookie that the stack has given.
 struct Bases {
   std::uint32_t seq = 0;
   std::uint32_t timestamp = 0;
+  std::vector<std::uint8_t> cookie;
 };
 
 // The octet at `offset` of a stream, in both directions.

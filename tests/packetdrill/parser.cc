@@ -75,6 +75,10 @@ TcpOption parse_option(Scanner& in) {
     option.value = value_or_any(in);
     in.expect("ecr");
     option.echo = value_or_any(in);
+  } else if (in.accept("FO")) {
+    option.kind = TcpOption::Kind::fast_open;
+    option.value = in.accept("cookie") ? 1 : 0;
+    if (in.accept("*")) option.value.reset();
   } else if (in.accept("sack")) {
     option.kind = TcpOption::Kind::sack;
     while (in.is_at_number()) {

@@ -154,6 +154,7 @@ void Runner::arrive(const Event&, const PacketEvent& packet) {
       if ((tcp->control & kAck) == 0) to.learns_seq = true;
     }
   }
+  to.bases.cookie = cookie_;
   const Octets octets = build_packet(packet, to.tuple, to.bases, to.peer_syn);
   table_.netdev_send(table_.userdata, octets.data(), octets.size());
   settle();
@@ -172,11 +173,15 @@ void Runner::learn(Connection& connection, const TcpPacket& expected, const Seen
   }
   for (std::size_t i = 0; i < std::min(expected.options.size(), tcp.options.size()); ++i) {
     const TcpOption &wanted = expected.options[i], &got = tcp.options[i];
+    if (wanted.kind == TcpOption::Kind::fast_open && got.kind == wanted.kind && !wanted.value) {
+      cookie_ = got.octets;
+    }
     const bool are_times = wanted.kind == TcpOption::Kind::timestamps && got.kind == wanted.kind;
     if (!are_times || !wanted.value || !connection.learns_timestamp) continue;
     connection.bases.timestamp = *got.value - *wanted.value;
     connection.learns_timestamp = false;
   }
+  connection.bases.cookie = cookie_;
 }
 
 void Runner::compare(const PacketEvent& event, Connection& connection, const SeenPacket& seen) {

@@ -72,8 +72,9 @@ class Runner {
   const Extras* const extras_;
   Calls calls_;
   std::int64_t tolerance_ = 0;
-  std::int64_t start_ = 0;  // on the table's clock; every other time counts from here
-  std::int64_t last_ = 0;   // the event before
+  std::int64_t start_ = 0;            // on the table's clock; every other time counts from here
+  std::int64_t last_ = 0;             // the event before
+  std::vector<std::uint8_t> cookie_;  // of Fast Open: the last that the stack has given
   std::map<unsigned, Connection> connections_;
   std::map<std::int64_t, unsigned> connecting_;  // descriptor to connection
   std::list<Running> running_;

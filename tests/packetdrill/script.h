@@ -24,11 +24,22 @@ struct Value {
 inline constexpr std::uint8_t kSyn = 2, kAck = 0x10, kUrg = 0x20;  // control bits
 
 struct TcpOption {
-  enum class Kind : std::uint8_t { end, nop, mss, wscale, sack_ok, timestamps, sack, raw };
+  enum class Kind : std::uint8_t {
+    end,
+    nop,
+    mss,
+    wscale,
+    sack_ok,
+    timestamps,
+    sack,
+    fast_open,
+    raw
+  };
   Kind kind = Kind::nop;
-  std::optional<std::uint32_t> value, echo;  // none: `*`
+  // None: `*`. Of Fast Open, whether there is a cookie: 0 none, 1 that of the script.
+  std::optional<std::uint32_t> value, echo;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> blocks;
-  std::vector<std::uint8_t> octets;  // of a raw one, its kind and length included
+  std::vector<std::uint8_t> octets;  // a cookie; of a raw one, its kind and length included
   friend bool operator==(const TcpOption&, const TcpOption&) = default;
 };
 
