@@ -49,7 +49,8 @@
   X("send_buffer_max", send_buffer_max, 4096, 1073741824)       \
   X("receive_buffer", receive_buffer, 2304, 1073741824)         \
   X("receive_buffer_max", receive_buffer_max, 2304, 1073741824) \
-  X("ecn", ecn, 0, 2)
+  X("ecn", ecn, 0, 2)                                           \
+  X("mtu_probing", mtu_probing, 0, 2)
 #define POLLUX_TCP_SWITCHES(X)        \
   X("timestamps", timestamps)         \
   X("window_scaling", window_scaling) \

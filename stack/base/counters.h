@@ -41,6 +41,8 @@ namespace pollux {
   X(tcp_timeouts, "retransmission timeouts")                                     \
   X(tcp_marked_in, "segments that a router had marked (RFC 3168)")               \
   X(tcp_ecn_reductions, "windows halved because the peer echoed a mark")         \
+  X(tcp_mtu_probes, "segments that tried how much the path takes (RFC 4821)")    \
+  X(tcp_black_holes, "times long segments were lost and nobody said why")        \
   X(tcp_challenge_acks, "challenge ACKs sent (RFC 5961)")                        \
   X(tcp_no_memory, "segments or connections refused for want of memory")         \
   X(udp_datagrams_in, "datagrams delivered to sockets")                          \

@@ -46,6 +46,7 @@ class SlabPool {
   std::uint32_t used() const { return used_; }
   std::uint32_t capacity() const { return capacity_; }
   std::uint32_t high_water() const { return fresh_; }  // slots ever used
+  T& at(std::uint32_t index) const { return *reinterpret_cast<T*>(slots_[index].storage); }
   std::uint32_t index_of(const T* object) const {
     return static_cast<std::uint32_t>(reinterpret_cast<const Slot*>(object) - slots_);
   }

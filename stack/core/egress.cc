@@ -66,6 +66,9 @@ bool Stack::send_connection(tcp::Connection& connection, Instant now) {
     after_event(connection, now);
     return true;
   }
+  if (connection.path_mtu() < route->mtu) {  // it ages
+    connection.path_may_take(path_mtu_.lookup(tuple.remote.address, route->mtu, now), now);
+  }
   const tcp::TxContext context = tx_context(*route);
   connection.set_gso_limit(context.segmentation_by_device ? gso_limit(*route) : std::uint16_t{0});
   while (has_room(*route, now)) {

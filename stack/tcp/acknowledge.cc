@@ -11,11 +11,14 @@ namespace pollux::tcp {
 void Connection::acknowledge(const Segment& seg, Instant now) {
   const SeqNum before = snd_.una;
   sample_rtt(seg, now);
+  const bool has_small = before == iss_ || small_end_ > before;
+  if (!has_small && seg.ack - before >= snd_mss_) full_acked_ = true;
   snd_.una = seg.ack;
   snd_.nxt = later(snd_.nxt, snd_.una);
   if (snd_.up < snd_.una) snd_.up = snd_.una;  // stays within half the circle
   if (small_end_ < snd_.una) small_end_ = snd_.una;
   ecn_.acknowledged(snd_.una);
+  if (mtu_probe_ != 0) note_path(now);
   if (snd_.una - congestion_.recover > 1 << 30) congestion_.recover = snd_.una - (1u << 30);
   const SeqNum end = text_end();
   const SeqNum text_una =
@@ -112,7 +115,7 @@ void Connection::note_duplicate_ack(const Segment& seg, std::uint32_t sacked, bo
   const bool enough = c.duplicates >= Scoreboard::kDupThresh;
   if (by_sack ? enough || scoreboard_->lost_edge(snd_.una, snd_mss_) != snd_.una
               : enough && snd_.una > c.recover) {  // RFC 6582 3.2 step 2
-    enter_recovery();
+    if (mtu_probe_ == 0 || !is_probe_missing()) enter_recovery();
   }
 }
 

@@ -24,6 +24,7 @@ Connection::Connection(Shared& shared)
 Connection::~Connection() {
   release_scoreboard();
   release_fast_open();
+  release_mtu_probe();
   if (reassembly_) shared_.reassemblies.destroy(reassembly_);
 }
 
@@ -32,6 +33,7 @@ void Connection::open(const FourTuple& tuple, SeqNum iss, std::uint16_t mtu, Ins
   const TcpConfig& config = shared_.config;
   tuple_ = tuple;
   set_path_mtu(mtu);
+  own_mss_ = path_mss_;
   iss_ = small_end_ = snd_.una = snd_.nxt = snd_.max = snd_.up = iss;
   congestion_.recover = congestion_.high_rxt = iss;
   send_limit_ = options_.send_buffer != 0 ? options_.send_buffer : config.send_buffer;
@@ -109,20 +111,38 @@ void Connection::set_path_mtu(std::uint16_t mtu) {
   path_mss_ = static_cast<std::uint16_t>(std::max<int>(room, kMinMss));
 }
 
+// Of every packet with text.
+std::uint16_t Connection::overhead() const {
+  return static_cast<std::uint16_t>(kTcpHeader + ip_header(tuple_) +
+                                    (timestamps_ok_ ? kTimestamps : 0));
+}
+
+// As far as the peer and the program allow.
+std::uint16_t Connection::largest_packet() const {
+  int mss = peer_mss_;
+  if (options_.max_segment != 0) mss = std::min<int>(mss, options_.max_segment);
+  return static_cast<std::uint16_t>(std::min(mss + kTcpHeader + ip_header(tuple_), 0xffff));
+}
+
 std::uint16_t Connection::path_mtu() const {
   return static_cast<std::uint16_t>(path_mss_ + kTcpHeader + ip_header(tuple_));
 }
 
 // RFC 9293 3.7.1 (MUST-16): what options take is taken from the payload.
 void Connection::update_mss() {
-  int mss = std::min(peer_mss_, advertised_mss());
+  int mss = std::min(peer_mss_, path_mss_);
+  if (options_.max_segment != 0) mss = std::min<int>(mss, options_.max_segment);
   if (timestamps_ok_) mss -= kTimestamps;
-  snd_mss_ = static_cast<std::uint16_t>(std::max<int>(mss, kMinMss));
+  const auto now = static_cast<std::uint16_t>(std::max<int>(mss, kMinMss));
+  if (now != snd_mss_) full_acked_ = false;
+  if (now > snd_mss_) small_end_ = later(small_end_, snd_.max);
+  snd_mss_ = now;
 }
 
-// MUST-67: MMS_R - 20, without regard to options (RFC 6691).
+// MUST-67: MMS_R - 20, without regard to options (RFC 6691). What the way to the peer takes is
+// nothing to the peer.
 std::uint16_t Connection::advertised_mss() const {
-  return options_.max_segment == 0 ? path_mss_ : std::min(path_mss_, options_.max_segment);
+  return options_.max_segment == 0 ? own_mss_ : std::min(own_mss_, options_.max_segment);
 }
 
 std::uint64_t Connection::receive_position(SeqNum seq) const {
@@ -136,6 +156,7 @@ void Connection::enter(State state) {
   send_.clear();
   release_scoreboard();
   release_fast_open();
+  release_mtu_probe();
   if (reassembly_) shared_.reassemblies.destroy(std::exchange(reassembly_, nullptr));
   retransmit_at_ = idle_at_ = Instant::never();
   retransmit_owed_ = probe_owed_ = keepalive_owed_ = force_owed_ = persist_ = false;

@@ -64,6 +64,8 @@ class Connection : public PendingHook, private ControlBlock {
   // RFC 5927 4.1: ignored unless `quoted_seq` is in flight. `hard`: as RFC 1122 4.2.3.9 sorts them.
   void icmp_error(Errno error, bool hard, SeqNum quoted_seq, Instant now);
   void path_mtu(std::uint16_t mtu, SeqNum quoted_seq, Instant now);
+  // Others' estimate for the destination, if it is more than path_mtu().
+  void path_may_take(std::uint16_t mtu, Instant now);
 
   // --- what the caller must do next
   std::optional<Segment> next_segment(Instant now);  // pull until empty
@@ -143,6 +145,7 @@ class Connection : public PendingHook, private ControlBlock {
   std::uint16_t advertised_mss() const;
   void set_path_mtu(std::uint16_t mtu);
   SeqNum text_end() const { return iss_ + 1 + static_cast<std::uint32_t>(send_.end()); }
+  SeqNum sent_end() const { return text_end() < snd_.max ? text_end() : snd_.max; }  // of text
   SeqNum unread_seq() const { return irs_ + 1 + static_cast<std::uint32_t>(receive_.begin()); }
   std::uint64_t receive_position(SeqNum seq) const;  // of an octet near RCV.NXT
   std::uint32_t timestamp(Instant now) const { return milliseconds(now) + ts_offset_; }
@@ -215,6 +218,18 @@ class Connection : public PendingHook, private ControlBlock {
   void memory_timeout(Instant now);
   void arm_keepalive(Instant now);
   void arm_fin_wait_2(Instant now);
+  // mtu_probe.cc
+  MtuProbe* mtu_probe() const;
+  MtuProbe* make_mtu_probe();
+  std::uint16_t overhead() const, packet_size() const, largest_packet() const;
+  void lower_path_mtu(std::uint16_t mtu, SeqNum from, Instant now);
+  bool probe_refused(std::uint16_t mtu, SeqNum quoted_seq, Instant now);
+  bool may_probe() const, believe_router(Instant now), is_probe_missing();
+  void search_path_mtu(std::uint16_t lost), suspect_black_hole(), lose_probe();
+  void note_path(Instant now), release_mtu_probe();
+  std::uint32_t probe_length(std::uint32_t unsent, std::uint32_t window) const;
+  bool make_probe(Segment& seg, std::uint32_t length, Instant now);
+  bool next_resend(Segment& seg, Instant now);
   // output.cc: each fills `seg`, as constructed; false: there is none
   bool next_segment(Segment& seg, Instant now);
   bool next_retransmission(Segment& seg, Instant now);

@@ -28,14 +28,18 @@ class ControlBlock {
   SendSequence snd_;
   ReceiveSequence rcv_;
   SeqNum iss_, irs_;
-  Congestion congestion_;
-  SeqNum small_end_;  // the end of the last segment below one MSS: Nagle as Minshall has it
+  // What follows a part that is declared like this one uses the part's padding.
+  [[no_unique_address]] Congestion congestion_;
+  std::uint8_t error_ = 0;  // the errno value that is pending; all of them are below 256
+  SeqNum small_end_;        // the end of the last segment below one MSS: Nagle as Minshall has it
   Instant retransmit_at_ = Instant::never();  // or the next window probe
   Instant idle_at_ = Instant::never();        // keepalive, or the end of an orphan's FIN-WAIT-2
   SendBuffer send_;
   ReceiveBuffer receive_;
-  DelayedAck ack_;
-  Rtt rtt_;
+  [[no_unique_address]] DelayedAck ack_;
+  std::uint8_t soft_error_ = 0;  // what ICMP has said since the last ACK
+  [[no_unique_address]] Rtt rtt_;
+  std::uint16_t own_mss_ = 0;         // what our SYN says
   std::uint32_t send_limit_ = 0;      // SO_SNDBUF as it is now
   Reassembly* reassembly_ = nullptr;  // null: nothing out of order
   Scoreboard* scoreboard_ = nullptr;  // null: the peer has told of no hole
@@ -48,12 +52,12 @@ class ControlBlock {
   std::uint32_t stalled_ms_ = 0;  // since when nothing moves; meaningful if retries_ or persist_
   std::uint32_t tuned_us_ = 0, tuned_position_ = 0, total_retrans_ = 0;
   SeqNum reset_seq_;
-  [[no_unique_address]] Ecn ecn_;  // its padding is used by what follows
-  std::uint8_t soft_error_ = 0;    // an errno value, all of them are below 256
+  [[no_unique_address]] Ecn ecn_;
+  std::uint8_t urgent_octet_ = 0;
+  std::uint16_t mtu_probe_ = 0;  // which of Shared::mtu_probes, plus 1; 0: none
   std::uint16_t path_mss_ = 0, peer_mss_ = 0, snd_mss_ = 536, gso_limit_ = 0;
-  std::uint8_t error_ = 0;  // the one that is pending
   State state_ = State::CLOSED;
-  std::uint8_t snd_scale_ = 0, rcv_scale_ = 0, retries_ = 0, probes_ = 0, urgent_octet_ = 0;
+  std::uint8_t snd_scale_ = 0, rcv_scale_ = 0, retries_ = 0, probes_ = 0;
   Urgent urgent_ = Urgent::none;
   EventSet events_;
   bool timestamps_ok_ : 1 = false, sack_ok_ : 1 = false, scale_ok_ : 1 = false;
@@ -65,6 +69,7 @@ class ControlBlock {
   bool no_space_ : 1 = false, more_ : 1 = false, quick_ack_seen_ : 1 = true;
   bool syn_text_acked_ : 1 = false;  // of ours, or that of the peer was taken
   FastOpenFailure fast_open_failure_ : 2 = FastOpenFailure::none;
+  bool full_acked_ : 1 = false;  // a segment of snd_mss_ octets
 };
 
 }  // namespace pollux::tcp

@@ -48,7 +48,7 @@ bool Connection::next_segment(Segment& seg, Instant now) {
 bool Connection::has_said_all() const {
   const bool is_owing = reset_owed_ || retransmit_owed_ || probe_owed_ || keepalive_owed_;
   return in(State::ESTABLISHED) && snd_.nxt == text_end() && snd_.nxt == snd_.max && !is_owing &&
-         !ack_.is_due() && congestion_.phase == Phase::open;
+         !ack_.is_due() && congestion_.phase == Phase::open && mtu_probe_ == 0;
 }
 
 // What fast recovery sends before new text. RFC 6675 4, NextSeg.
@@ -57,6 +57,7 @@ bool Connection::next_retransmission(Segment& seg, Instant now) {
     retransmit_owed_ = false;
     if (snd_.una != snd_.max) return retransmit(seg, snd_.una, now);
   }
+  if (mtu_probe_ != 0 && next_resend(seg, now)) return true;
   if (congestion_.phase != Phase::recovery || !scoreboard_ || scoreboard_->empty()) return false;
   if (snd_.nxt != snd_.max || congestion_room() < snd_mss_) return false;
   const SeqNum hole = scoreboard_->next_hole(later(snd_.una, congestion_.high_rxt));
@@ -76,7 +77,7 @@ bool Connection::next_retransmission(Segment& seg, Instant now) {
 }
 
 bool Connection::retransmit(Segment& seg, SeqNum seq, Instant now) {
-  SeqNum limit = text_end() < snd_.max ? text_end() : snd_.max;
+  SeqNum limit = sent_end();
   if (scoreboard_) limit = scoreboard_->hole_end(seq, limit);
   const std::int32_t most = limit - seq;  // below 0: only the FIN is left
   const std::uint32_t length =
@@ -102,7 +103,11 @@ bool Connection::next_text(Segment& seg, Instant now) {
     const std::int64_t idle_ms = milliseconds(now) - last_send_ms_;
     if (Duration::ms(idle_ms) > rtt_.rto(shared_.config)) congestion_.restart(snd_mss_);
   }
-  std::uint32_t length = sendable(unsent, static_cast<std::uint32_t>(window));
+  const auto most = static_cast<std::uint32_t>(window);
+  if (const std::uint32_t probe = mtu_probe_ != 0 ? probe_length(unsent, most) : 0) {
+    return congestion_room() >= probe && make_probe(seg, probe, now);  // ACKs make room
+  }
+  std::uint32_t length = sendable(unsent, most);
   if (length == 0) return false;
   if (scoreboard_ && snd_.nxt != snd_.max) {
     const SeqNum end = scoreboard_->hole_end(snd_.nxt, snd_.nxt + length);

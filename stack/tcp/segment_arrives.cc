@@ -31,7 +31,8 @@ void Connection::segment_arrives(Segment&& seg, Instant now) {
       more_ = false;           // it holds until the next segment; Linux: tcp_data_snd_check()
     }
   }
-  if (ack_.is_due() || snd_.nxt != snd_.max || unsent_octets() != 0) pend();
+  const bool has_more = snd_.nxt != snd_.max || unsent_octets() != 0 || mtu_probe_ != 0;
+  if (ack_.is_due() || has_more) pend();
   DCHECK(invariants_hold());
 }
 

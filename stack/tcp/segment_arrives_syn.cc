@@ -54,6 +54,10 @@ void Connection::establish(const Segment& seg, Instant now) {
   snd_.wnd = seg.ctl.has(SYN) ? seg.wnd : seg.wnd << snd_scale_;
   snd_.max_wnd = std::max(snd_.max_wnd, snd_.wnd);
   snd_.wl1 = seg.seq;
+  const bool starts_small = packet_size() > MtuProbe::kBase && may_probe();
+  if (shared_.config.mtu_probing == kProbingAlways && starts_small) {
+    search_path_mtu(packet_size());
+  }
   // RFC 5681 3.1: one segment if the SYN was lost.
   congestion_.cwnd = syn_lost_ ? snd_mss_ : Congestion::initial_window(snd_mss_);
   if (syn_lost_) rtt_.set_initial_rto(Duration::seconds(3));  // RFC 6298 5.7; a sample replaces it

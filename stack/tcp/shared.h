@@ -10,6 +10,7 @@
 #include "stack/base/slab_pool.h"
 #include "stack/base/text.h"
 #include "stack/tcp/fast_open.h"
+#include "stack/tcp/mtu_probe.h"
 #include "stack/tcp/reassembly.h"
 #include "stack/tcp/sack.h"
 
@@ -39,6 +40,7 @@ struct TcpConfig {
   std::uint32_t receive_buffer_max = 6 << 20;
   std::uint32_t ecn = 2;                     // Linux: tcp_ecn: 0 off, 1 asks and answers, 2 answers
   std::uint32_t fastopen = kFastOpenClient;  // FastOpenBit's
+  std::uint32_t mtu_probing = 1;  // Linux: tcp_mtu_probing: 0 off, 1 after a black hole, 2 always
   bool timestamps = true;
   bool window_scaling = true;
   bool sack = true;
@@ -122,6 +124,7 @@ struct Shared {
   SlabPool<Reassembly> reassemblies;  // of receivers that have holes
   SlabPool<FastOpen> fast_opens;      // of handshakes that carry text or a cookie
   FastOpenCache fast_open_cache;
+  SlabPool<MtuProbe> mtu_probes;  // of senders whose path takes less than was thought
   // PacketPool::Shortage, as Tcp::note_memory() has last seen it. Low: received text is copied,
   // windows stop growing (design.md 4). Scarce: a connection takes no more than what it needs to go
   // on, so that unread and unsent text cannot stop the others. Exhausted: no text is taken at all.

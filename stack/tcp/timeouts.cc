@@ -63,6 +63,7 @@ bool Connection::is_given_up(Instant now) const {
 
 void Connection::retransmission_timeout(Instant now) {
   if (snd_.una == snd_.max) return;
+  if (mtu_probe_ != 0 && believe_router(now)) return;
   ++shared_.counters.tcp_timeouts;
   if (retries_ == 0) {  // since the text was first sent
     stalled_ms_ = milliseconds(now) - static_cast<std::uint32_t>(rtt_.rto(shared_.config).to_ms());
@@ -70,6 +71,7 @@ void Connection::retransmission_timeout(Instant now) {
   if (is_given_up(now)) {
     return fail(soft_error_ != 0 ? static_cast<Errno>(soft_error_) : Errno::timed_out);
   }
+  suspect_black_hole();
   Congestion& c = congestion_;
   const auto flight = static_cast<std::uint32_t>(snd_.nxt - snd_.una);
   if (retries_ == 0) c.halve(std::min(flight, std::max(c.cwnd, 1u)), snd_mss_);  // RFC 5681 3.1
@@ -240,25 +242,6 @@ void Connection::icmp_error(Errno error, bool hard, SeqNum quoted_seq, Instant) 
   }
   error_ = static_cast<std::uint8_t>(error);  // the program hears, the connection goes on
   raise(Event::error);
-}
-
-// RFC 1191; a value below 552 is not believed (Linux: min_pmtu).
-void Connection::path_mtu(std::uint16_t mtu, SeqNum quoted_seq, Instant now) {
-  constexpr std::uint16_t kLeast = 552;
-  if (quoted_seq < snd_.una || quoted_seq >= snd_.max || !options_.discovers_path_mtu()) return;
-  mtu = std::max(mtu, kLeast);
-  if (mtu >= path_mtu()) return;
-  const std::uint16_t before = snd_mss_;
-  set_path_mtu(mtu);
-  update_mss();
-  raise(Event::path_mtu);
-  if (snd_mss_ == before || in(kSynchronizing)) return;
-  // What was sent too large goes again; it was not congestion.
-  rtt_.stop_timing();
-  snd_.nxt = snd_.una;
-  release_scoreboard();
-  arm_retransmission(now);
-  pend();
 }
 
 }  // namespace pollux::tcp

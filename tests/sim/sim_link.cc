@@ -4,6 +4,10 @@
 #include <algorithm>
 #include <functional>
 
+#include "stack/link/ethernet.h"
+#include "stack/wire/checksum.h"
+#include "stack/wire/headers.h"
+
 namespace pollux::sim {
 
 SimLink::SimLink(const LinkParams& params, const Side& a, const Side& b, Rng& rng, SimClock& clock)
@@ -49,6 +53,7 @@ void SimLink::End::receive_later(const Packet& packet, Instant arrives) {
   CHECK(to != nullptr);
   packet.copy_out(0, Bytes(to, packet.size()));
   copy.meta() = PacketMeta{};
+  if (link_.rng_.chance(link_.params_.mark)) link_.mark(copy);
   if (link_.rng_.chance(link_.params_.corrupt)) link_.corrupt(copy);
   under_way_.push_back({arrives, link_.numbers_++, std::move(copy)});
   std::push_heap(under_way_.begin(), under_way_.end(), std::greater<>());
@@ -64,6 +69,7 @@ void SimLink::send(const Packet& packet, End& to) {
     const auto* octets = static_cast<const unsigned char*>(segment->buf_addr) + segment->data_off;
     for (unsigned i = 0; i < segment->data_len; ++i) note(octets[i]);
   }
+  if (packet.size() > params_.largest + sizeof(wire::EthernetHeader)) return;
   if (rng_.chance(params_.loss)) return;
   to.receive_later(packet, arrival());
   if (rng_.chance(params_.duplicate)) to.receive_later(packet, arrival());
@@ -80,6 +86,21 @@ Instant SimLink::arrival() {
 void SimLink::corrupt(Packet& packet) {
   const auto at = rng_.below(packet.head_size());
   packet.data()[at] ^= static_cast<std::byte>(1u << rng_.below(8));
+}
+
+// As a congested router does, instead of dropping (RFC 3168 5).
+void SimLink::mark(Packet& packet) {
+  constexpr std::uint8_t kEcn = 3;
+  const auto& ethernet = *reinterpret_cast<const wire::EthernetHeader*>(packet.data());
+  if (ethernet.type != ethernet::kTypeIpv4) return;
+  auto& header = *reinterpret_cast<wire::Ipv4Header*>(packet.data() + sizeof ethernet);
+  if ((header.tos & kEcn) == 0) return;
+  const auto word = [&] {
+    return static_cast<std::uint16_t>(header.version_ihl << 8 | header.tos);
+  };
+  const std::uint16_t was = word();
+  header.tos |= kEcn;
+  header.checksum = wire::update_checksum(header.checksum, was, word());
 }
 
 void SimLink::clear() {

@@ -22,6 +22,8 @@ struct LinkParams {
   Duration jitter;             // up to so much more
   std::uint32_t queue = 1000;  // packets under way; more are lost
   std::uint16_t mtu = 1500;
+  std::uint32_t largest = 65535;  // octets of an IP packet; what is larger vanishes: a black hole
+  double mark = 0;                // congestion experienced, of packets that are ECN-capable
 };
 
 // Both ends belong to the simulation's one thread. What one end sends is copied into the receiver's
@@ -71,6 +73,7 @@ class SimLink {
 
   void send(const Packet& packet, End& to);
   void corrupt(Packet& packet);
+  void mark(Packet& packet);
   Instant arrival();
 
   LinkParams params_;

@@ -39,7 +39,15 @@ LinkParams draw_link(Rng& rng) {
   if (rng.chance(0.3)) link.jitter = Duration::us(static_cast<std::int64_t>(rng.below(10000)));
   if (rng.chance(0.2)) link.queue = static_cast<std::uint32_t>(8 + rng.below(64));
   if (rng.chance(0.2)) link.mtu = static_cast<std::uint16_t>(576 + rng.below(900));
+  if (rng.chance(0.1)) link.largest = static_cast<std::uint32_t>(600 + rng.below(900));
+  link.mark = sometimes(0.10);
   return link;
+}
+
+Config draw_config(Config config, Rng& rng) {
+  config.tcp.ecn = static_cast<std::uint32_t>(rng.below(3));
+  config.tcp.mtu_probing = static_cast<std::uint32_t>(1 + rng.below(2));
+  return config;
 }
 
 std::vector<StreamPlan> draw_streams(Rng& rng) {
@@ -63,7 +71,7 @@ class Run {
       : draws_(seed),
         link_(draw_link(draws_)),
         plans_(draw_streams(draws_)),
-        world_(draws_.next(), link_, config) {}
+        world_(draws_.next(), link_, draw_config(config, draws_)) {}
 
   Outcome run() {
     const Instant begin = world_.now();

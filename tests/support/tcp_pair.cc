@@ -34,6 +34,13 @@ bool TcpPair::run(Duration limit) {
   return true;
 }
 
+// The IP packet's; of options only those that stand beside text.
+std::uint32_t TcpPair::size_of(const tcp::Segment& seg) {
+  const std::uint32_t timestamps = seg.options.has_timestamps ? 12 : 0;
+  const std::uint32_t sack = seg.options.sack_count != 0 ? 4 + 8u * seg.options.sack_count : 0;
+  return 40 + timestamps + sack + seg.text_length;
+}
+
 FourTuple TcpPair::tuple(unsigned side) {
   const Endpoint a{IpAddress::v4(198, 18, 0, 1), 1000};
   const Endpoint b{IpAddress::v4(198, 18, 0, 2), 2000};
@@ -204,7 +211,7 @@ void TcpPair::transmit(unsigned i, tcp::Segment seg) {
 
 void TcpPair::launch(unsigned i, const tcp::Segment& seg, const std::string& octets) {
   ++sent_;
-  if (rng_.chance(link_.loss)) return;
+  if (size_of(seg) > link_.largest || rng_.chance(link_.loss)) return;
   const int copies = rng_.chance(link_.duplicate) ? 2 : 1;
   for (int c = 0; c < copies; ++c) {
     Instant at = now + link_.delay;

@@ -22,6 +22,7 @@ struct LinkParams {
   double loss = 0, duplicate = 0, reorder = 0;
   Duration delay = Duration::us(50);
   Duration jitter;
+  std::uint32_t largest = 65535;  // octets of an IP packet; what is larger vanishes, a black hole
   bool join_segments = false;  // a long segment arrives whole (as after GRO), else cut by its MSS
 };
 
@@ -52,6 +53,7 @@ class TcpPair {
 
   tcp::Connection& connection(unsigned i) { return *side_[i]->connection; }
   tcp::Shared& shared(unsigned i) { return side_[i]->shared; }
+  const Counters& counters(unsigned i) const { return side_[i]->counters; }
   std::uint64_t received(unsigned i) const { return side_[i]->read; }
   std::uint64_t segments() const { return sent_; }
 
@@ -109,6 +111,7 @@ class TcpPair {
   void trace(unsigned i, const tcp::Segment& seg) const;
   void transmit(unsigned i, tcp::Segment seg);
   void launch(unsigned i, const tcp::Segment& seg, const std::string& octets);
+  static std::uint32_t size_of(const tcp::Segment& seg);
   static tcp::Segment copy_of(const tcp::Segment& seg);
 
   Rng rng_;

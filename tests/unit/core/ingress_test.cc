@@ -90,13 +90,23 @@ class Ingress : public testing_support::StackTest {
   }
   // The peer's SYN,ACK to the SYN that `frame` is.
   Octets syn_ack(const Octets& frame) {
-    Octets answer = octets({0,    80,   0,    0,    0, 0, 0, 1, 0, 0, 0,    0,
-                            0x60, 0x12, 0xff, 0xff, 0, 0, 0, 0, 2, 4, 0x05, 0xb4});
+    return answer(frame, at<be32>(frame, kTransportAt + 4) + 1u,
+                  octets({0x60, 0x12, 0xff, 0xff, 0, 0, 0, 0, 2, 4, 0x05, 0xb4}));
+  }
+  // Its ACK of what we have sent up to `ack`.
+  Octets ack_of(const Octets& frame, std::uint32_t ack) {
+    return answer(frame, ack, octets({0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0}));
+  }
+  // From port 80, where `frame` went; the sequence number is 1, and 2 behind the SYN.
+  Octets answer(const Octets& frame, std::uint32_t ack, const Octets& rest) {
+    const int seq = rest.size() > 8 ? 1 : 2;
+    Octets segment = octets({0, 80, 0, 0, 0, 0, 0, seq, 0, 0, 0, 0});
     const auto port = at<be16>(frame, kTransportAt);
-    const be32 ack(at<be32>(frame, kTransportAt + 4) + 1);
-    std::memcpy(answer.data() + 2, &port, 2);
-    std::memcpy(answer.data() + 8, &ack, 4);
-    return tcp_frame(answer);
+    const be32 number(ack);
+    std::memcpy(segment.data() + 2, &port, 2);
+    std::memcpy(segment.data() + 8, &number, 4);
+    segment.insert(segment.end(), rest.begin(), rest.end());
+    return tcp_frame(segment);
   }
 };
 
@@ -221,6 +231,44 @@ TEST_F(Ingress, a_connection_tells_others_what_its_path_takes) {
   EXPECT_EQ(at<be16>(synchronize, kTransportAt + 22), 1452);  // the MSS option
   first.put();
   second.put();
+}
+
+// 1191-6.3, 8201-5.2, 4821-7: after ten minutes a connection that lives tries the whole again, with
+// one segment.
+TEST_F(Ingress, an_estimate_ages_for_living_connections_too) {
+  Socket& socket = connected(SOCK_STREAM, 80);
+  const Octets syn = take_frame();
+  device_.arrive(syn_ack(syn));
+  poll();
+  device_.sent.clear();
+  EXPECT_EQ(send(socket, 1460), 0);
+  const Octets sent = take_frame();
+  const std::uint32_t begin = at<be32>(sent, kTransportAt + 4);
+  too_big(sent, 1400);
+  EXPECT_EQ(take_packets(), (std::vector<Left>{{1400, kDontFragment}, {140, kDontFragment}}));
+  device_.arrive(ack_of(sent, begin + 1460));
+  poll();
+  clock_.advance(Duration::seconds(599));
+  EXPECT_EQ(send(socket, 1460), 0);
+  EXPECT_EQ(take_packets(), (std::vector<Left>{{1400, kDontFragment}, {140, kDontFragment}}));
+  device_.arrive(ack_of(sent, begin + 2 * 1460));
+  poll();
+  clock_.advance(Duration::seconds(1));
+  introduce_peer();  // its address has aged as well
+  EXPECT_EQ(send(socket, 10'000), 0);
+  const std::vector<Left> packets = take_packets();
+  ASSERT_GE(packets.size(), 5u);
+  EXPECT_EQ(packets[0], (Left{1500, kDontFragment}));
+  EXPECT_EQ(packets[1], (Left{1400, kDontFragment}));
+  device_.arrive(ack_of(sent, begin + 3 * 1460));
+  poll();
+  EXPECT_EQ(stack_->counters().tcp_mtu_probes, 1u);
+  device_.sent.clear();
+  device_.arrive(ack_of(sent, begin + 2 * 1460 + 10'000));
+  poll();
+  EXPECT_EQ(send(socket, 1460), 0);
+  EXPECT_EQ(take_packets(), (std::vector<Left>{{1500, kDontFragment}}));
+  socket.put();
 }
 
 TEST_F(Ingress, a_stream_without_path_mtu_discovery_sets_no_df_and_believes_nobody) {

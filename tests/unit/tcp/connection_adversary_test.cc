@@ -49,7 +49,7 @@ Seg any_segment(Rng& rng, const Connection& connection) {
 }
 
 void any_call(Rng& rng, Peer& peer) {
-  switch (rng.below(12)) {
+  switch (rng.below(13)) {
     case 0:
     case 1:
     case 2:
@@ -77,9 +77,13 @@ void any_call(Rng& rng, Peer& peer) {
     case 10:
       peer.shared().memory_is_low = rng.chance(0.3);
       break;
+    case 11:
+      peer.connection().path_may_take(static_cast<std::uint16_t>(rng.below(1600)), peer.now);
+      break;
     default:
-      peer.connection().path_mtu(static_cast<std::uint16_t>(rng.below(1600)),
-                                 peer.connection().snd().una, peer.now);
+      peer.connection().path_mtu(
+          static_cast<std::uint16_t>(rng.below(1600)),
+          peer.connection().snd().una + static_cast<std::uint32_t>(rng.below(3000)), peer.now);
   }
 }
 
@@ -94,6 +98,7 @@ TEST(ConnectionAdversary, anything_may_come) {
     set_check_note(note.c_str());
     Rng rng(seed);
     Peer::Setup setup;
+    setup.config.mtu_probing = static_cast<std::uint32_t>(rng.below(3));
     setup.syn = rng.chance(0.5) ? all_options() : sack_only();
     setup.options.receive_buffer = rng.chance(0.5) ? 8192 : 0;
     auto peer = established(setup);

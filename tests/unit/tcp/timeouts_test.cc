@@ -399,21 +399,5 @@ TEST(Timeouts, linger2_below_zero_resets) {
   peer->expects({.ctl = RST | ACK});
 }
 
-// --- path MTU
-
-TEST(Timeouts, smaller_path_sends_again_in_smaller_pieces) {  // RFC 1191; 5927: quote in flight
-  auto peer = established();
-  peer->writes(std::string(1460, 'x'));
-  peer->expects({.ctl = PSH | ACK, .len = 1460u});
-  peer->connection().path_mtu(1000, peer->iss + 5000, peer->now);
-  peer->expects_nothing();
-  peer->connection().path_mtu(1000, peer->iss + 1, peer->now);
-  peer->expects({.seq = peer->iss + 1, .ctl = ACK, .len = 960u});
-  peer->expects({.seq = peer->iss + 961, .ctl = PSH | ACK, .len = 500u});
-  EXPECT_EQ(peer->connection().info(peer->now).snd_cwnd, 14'600u / 960);
-  peer->connection().path_mtu(100, peer->iss + 1, peer->now);
-  EXPECT_EQ(peer->connection().send_mss(), 512);  // not below 552
-}
-
 }  // namespace
 }  // namespace pollux::testing_support
