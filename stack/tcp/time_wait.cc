@@ -21,6 +21,13 @@ bool is_too_old(const TimeWaitState& state, const Segment& seg) {
   return static_cast<std::int32_t>(seg.options.ts_val - state.ts_recent) < 0;
 }
 
+// 5961-5.2. Deviation: with the largest window that anybody can have for MAX.SND.WND, which the
+// block does not keep.
+bool has_possible_ack(const TimeWaitState& state, const Segment& seg) {
+  constexpr std::uint32_t kMostWindow = 65535u << 14;
+  return !seg.ctl.has(ACK) || static_cast<std::uint32_t>(state.snd_nxt - seg.ack) <= kMostWindow;
+}
+
 }  // namespace
 
 TimeWaitVerdict segment_arrives(const TimeWait& time_wait, const Segment& seg, Instant now) {
@@ -29,9 +36,9 @@ TimeWaitVerdict segment_arrives(const TimeWait& time_wait, const Segment& seg, I
   if (is_new_connection(state, seg)) return TimeWaitVerdict::reopen;
   const bool ends_where_we_are = seg.seq + seg.len() == state.rcv_nxt && !is_too_old(state, seg);
   if (seg.ctl.has(FIN) && ends_where_we_are) return TimeWaitVerdict::restart;  // MUST-13
-  const bool is_in_order_ack = seg.len() == 0 && ends_where_we_are && seg.ack <= state.snd_nxt;
-  if (is_in_order_ack && !seg.ctl.has(SYN)) return TimeWaitVerdict::ignore;  // all is well
-  if (now < time_wait.next_ack_at) return TimeWaitVerdict::ignore;           // RFC 5961 7
+  const bool is_in_order = seg.len() == 0 && ends_where_we_are;                // a SYN has a length
+  if (is_in_order && has_possible_ack(state, seg)) return TimeWaitVerdict::ignore;  // all is well
+  if (now < time_wait.next_ack_at) return TimeWaitVerdict::ignore;                  // RFC 5961 7
   return TimeWaitVerdict::acknowledge;
 }
 

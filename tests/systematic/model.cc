@@ -117,7 +117,8 @@ Verdict Model::time_wait(const Heard& heard) {
   if (is_too_old(heard) || heard.has(kSyn)) return ack_now();
   if (heard.has(kFin) && heard.seq + heard.len() == rcv_nxt) return ack_now();
   if (!is_acceptable(heard)) return ack_now();
-  if (heard.has(kAck) && before(nxt, heard.ack)) return ack_now();  // 5961-5.2
+  // 5961-5.2. Deviation: with the largest window there is, for what is left of a connection.
+  if (heard.has(kAck) && nxt - heard.ack > 65535u << 14) return ack_now();
   const bool is_in_order = heard.len() == 0 && heard.seq == rcv_nxt;
   if (is_in_order) return {};
   return {Answer::may_ack, nxt, rcv_nxt};

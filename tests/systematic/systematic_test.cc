@@ -1,5 +1,5 @@
 // systematic_test.cc - every situation x every field x its boundary values, against the model.
-// One change: all. Two changes: every pair of the shorter table.
+// One change: all. Two changes: every pair of the shorter table. Three: at random.
 #include <gtest/gtest.h>
 
 #include <cctype>
@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <tuple>
 
+#include "stack/base/rng.h"
 #include "tests/systematic/bench.h"
 #include "tests/systematic/mutations.h"
 
@@ -39,21 +40,22 @@ class Systematic : public testing_support::PoolEndsFull, public testing::WithPar
 
   static void TearDownTestSuite() { std::printf("%" PRIu64 " cases tried\n", tried()); }
 
-  void try_one(const Mutation& first, const Mutation* second = nullptr) {
+  void try_one(const std::vector<const Mutation*>& changes) {
     ++cases_;
-    bench_->enter(std::get<1>(GetParam()));
+    bench_->enter(situation());
     Fields fields = bench_->valid();
-    first.apply(fields, bench_->model());
-    if (second) second->apply(fields, bench_->model());
+    for (const Mutation* change : changes) change->apply(fields, bench_->model());
     std::string wrong = bench_->arrives(build(fields));
     const std::string later = bench_->goes_on();
     if (!later.empty()) wrong += "; afterwards: " + later;
     bench_->leave();
     if (wrong.empty() || ++wrong_ > kShown) return;
-    ADD_FAILURE() << first.name << (second ? ", " + second->name : "") << ": " << wrong;
+    std::string names;
+    for (const Mutation* change : changes) names += change->name + ", ";
+    ADD_FAILURE() << names << wrong;
   }
   void try_all(const Mutations& mutations) {
-    for (const Mutation& one : mutations) try_one(one);
+    for (const Mutation& one : mutations) try_one({&one});
   }
   bool is_plain() const { return std::get<0>(GetParam()) == Offer::mss; }
   Situation situation() const { return std::get<1>(GetParam()); }
@@ -92,8 +94,21 @@ TEST_P(Systematic, two_fields) {
   const Mutations all = for_pairs();
   for (std::size_t i = 0; i < all.size(); ++i) {
     for (std::size_t j = i + 1; j < all.size(); ++j) {
-      if (all[i].field != all[j].field) try_one(all[i], &all[j]);
+      if (all[i].field != all[j].field) try_one({&all[i], &all[j]});
     }
+  }
+}
+
+// Of all values, at random: too many for every run.
+TEST_P(Systematic, three_fields) {
+  Mutations all = for_pairs();
+  const std::size_t few = all.size();  // two of the shorter table: the third alone would decide
+  for (const Mutations& table : {tcp_fields(), ip_fields(), option_values()}) {
+    all.insert(all.end(), table.begin(), table.end());
+  }
+  Rng rng(static_cast<std::uint64_t>(situation()) + (is_plain() ? 100 : 200));
+  for (int i = 0; i < 10'000; ++i) {
+    try_one({&all[rng.below(few)], &all[rng.below(few)], &all[rng.below(all.size())]});
   }
 }
 

@@ -60,6 +60,21 @@ TEST(TimeWait, the_ack_that_is_expected_says_nothing_new) {
   EXPECT_EQ(segment_arrives(time_wait(), segment(kRcvNxt, ACK), kNow), TimeWaitVerdict::ignore);
 }
 
+// 5961-5.2: of what was never sent, or so old that no window reaches back to it. Without the ACK
+// bit the field says nothing.
+TEST(TimeWait, an_ack_that_cannot_be_is_answered) {
+  for (const std::uint32_t off_by : {1u, 0x80000000u, 0x7fffffffu, 0xbfff0000u}) {
+    Segment seg = segment(kRcvNxt, ACK);
+    seg.ack = kSndNxt + off_by;
+    EXPECT_EQ(segment_arrives(time_wait(), seg, kNow), TimeWaitVerdict::acknowledge) << off_by;
+    seg.ctl = PSH;
+    EXPECT_EQ(segment_arrives(time_wait(), seg, kNow), TimeWaitVerdict::ignore);
+  }
+  Segment old = segment(kRcvNxt, ACK);
+  old.ack = kSndNxt - (65535u << 14);
+  EXPECT_EQ(segment_arrives(time_wait(), old, kNow), TimeWaitVerdict::ignore);
+}
+
 TEST(TimeWait, what_is_unacceptable_is_acknowledged_but_not_too_often) {
   TimeWait block = time_wait();
   const Segment old = segment(kRcvNxt - 500, ACK, 100);
