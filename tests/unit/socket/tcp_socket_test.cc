@@ -53,6 +53,30 @@ TEST_F(TcpSocketTest, two_with_reuse_address_bind_but_one_listens) {
   EXPECT_EQ(listen(second), EADDRINUSE);
 }
 
+// MUST-42: on a port that others try to connect from, and those go on. MUST-41: so do connections.
+TEST_F(TcpSocketTest, one_listens_beside_those_that_connect_from_its_port) {
+  Held goal = listening();
+  Held connecting = open(), connected = open(), listener = open(), again = open();
+  for (Held* s : {&connecting, &connected, &listener, &again}) {
+    EXPECT_EQ(set(*s, SOL_SOCKET, SO_REUSEADDR, 1), 0);
+    EXPECT_EQ(bind(*s, {kLoopback, 4002}), 0);
+  }
+  EXPECT_EQ(connect(connected, local(goal)), EINPROGRESS);
+  EXPECT_EQ(connect(connected, local(goal)), 0);
+  Held server = accept(goal);
+  in([&](Instant now) {
+    EXPECT_EQ(connecting->connect({kLoopback, 9}, now).error(), Errno::in_progress);  // SYN-SENT
+    EXPECT_TRUE(listener->listen(8, now).ok());
+    EXPECT_EQ(again->listen(8, now).error(), Errno::address_in_use);
+  });
+  EXPECT_EQ(connect(connecting, {kLoopback, 9}), ECONNREFUSED);
+  EXPECT_EQ(send(server, "goes on"), 7);
+  EXPECT_EQ(receive(connected), "goes on");
+  Held client = open();
+  EXPECT_EQ(connect(client, {kLoopback, 4002}), EINPROGRESS);
+  Held made = accept(listener);
+}
+
 TEST_F(TcpSocketTest, listen_unbound_takes_a_port_and_again_sets_the_backlog) {
   Held s = open();
   EXPECT_EQ(listen(s, 3), 0);

@@ -1,5 +1,7 @@
 // acknowledge_test.cc - loss detection and recovery, with and without SACK; growth; the send
 // window.
+#include <deque>
+
 #include "tests/support/tcp_peer.h"
 
 namespace pollux::testing_support {
@@ -36,13 +38,13 @@ Seg sack(const Peer& peer, std::uint32_t ack, std::uint32_t left, std::uint32_t 
   return {.ack = segment(peer, ack), .options = options};
 }
 
-TEST(Acknowledge, first_burst_is_ten_segments) {  // 6928-2, MUST-19
+TEST(Acknowledge, first_burst_is_ten_segments) {  // 6928-2, MUST-19; 2525 2.1, 2.3
   auto peer = in_flight(bulk());
   peer->sends({.ack = segment(*peer, 1)});
   EXPECT_EQ(peer->drain().size(), 2u);  // slow start: one left, one more allowed
 }
 
-TEST(Acknowledge, third_duplicate_ack_sends_again) {  // 5681-3.2, RFC 3042
+TEST(Acknowledge, third_duplicate_ack_sends_again) {  // 5681-3.2, RFC 3042; 2525 2.14
   auto peer = in_flight(bulk());
   peer->sends({.ack = segment(*peer, 0)});
   peer->expects({.seq = segment(*peer, 10), .len = kMss});  // limited transmit
@@ -66,7 +68,8 @@ TEST(Acknowledge, what_is_no_duplicate) {  // 5681-2: text, another window
   for (const Segment& seg : peer->drain()) EXPECT_EQ(seg.text_length, 0u);
 }
 
-TEST(Acknowledge, partial_acks_send_the_next_hole) {  // 6582-3.2: two losses in one window
+// 6582-3.2: two losses in one window; 2525 2.8
+TEST(Acknowledge, partial_acks_send_the_next_hole) {
   auto peer = in_flight(bulk());
   for (int i = 0; i < 8; ++i) peer->sends({.ack = segment(*peer, 0)});
   peer->drain();
@@ -148,7 +151,7 @@ TEST(Acknowledge, text_written_during_recovery_leaves_if_there_is_room) {
   peer->expects({.seq = segment(*peer, 10), .ctl = PSH | ACK, .len = kMss});
 }
 
-TEST(Acknowledge, timer_runs_when_a_window_opens_over_a_probe) {
+TEST(Acknowledge, timer_runs_when_a_window_opens_over_a_probe) {  // 2525 2.12
   auto peer = established(bulk_with_sack());
   peer->peer_wnd = 0;
   peer->acks();
@@ -219,11 +222,32 @@ TEST(Acknowledge, window_shrunk_by_the_peer) {  // MUST-34, SHLD-15
   EXPECT_EQ(peer->drain().size(), 2u);
 }
 
+// What is in flight once `n` segments were acknowledged, one after the other.
+std::size_t flight_after(Peer& peer, int n) {
+  std::deque<SeqNum> ends;
+  for (;; --n) {
+    for (const Segment& seg : peer.drain()) ends.push_back(seg.seq + seg.len());
+    if (n == 0) return ends.size();
+    peer.sends({.ack = ends.front()});
+    ends.pop_front();
+  }
+}
+
 TEST(Acknowledge, large_windows_are_unsigned) {  // MUST-1, REC-1
   auto peer = established(bulk());
-  peer->writes(std::string(200 * kMss, 'x'));
-  for (int i = 0; i < 20; ++i) peer->drain(), peer->acks();
-  EXPECT_GE(peer->rcv_nxt - peer->iss, 60'000);
+  peer->writes(std::string(500 * kMss, 'x'));
+  EXPECT_EQ(flight_after(*peer, 200), 65'535 / kMss);
+}
+
+TEST(Acknowledge, scaled_windows_have_more_than_16_bits) {  // REC-1
+  Peer::Setup setup = bulk();
+  setup.syn = all_options();
+  setup.syn.mss = kMss + 12;  // timestamps
+  auto peer = established(setup);
+  peer->peer_wnd = 1001;
+  peer->acks();
+  peer->writes(std::string(500 * kMss, 'x'));
+  EXPECT_EQ(flight_after(*peer, 200), (1001u << 7) / kMss);
 }
 
 TEST(Acknowledge, rtt_from_timestamps_after_a_retransmission) {  // 6298-3

@@ -394,6 +394,7 @@ TEST_F(BookkeepingTest, abort_all_owes_every_peer_a_rst) {
   EXPECT_EQ(client->tcp.connections(), 0u);
 }
 
+// 7323-7.1, 6528-3
 TEST_F(BookkeepingTest, one_tuple_has_one_timestamp_offset_and_growing_numbers) {
   Segment first = syn(SeqNum(1));
   Listener* listener = server->listen(80, 4);

@@ -25,7 +25,7 @@ TEST(DelayedAck, one_small_segment_waits_less_than_half_a_second) {  // MUST-40,
   EXPECT_TRUE(ack.deadline().is_never());
 }
 
-TEST(DelayedAck, second_full_segment_is_acknowledged) {  // SHLD-19
+TEST(DelayedAck, second_full_segment_is_acknowledged) {  // SHLD-19; 2525 2.13
   DelayedAck ack;
   ack.text_arrived({1460, 1460, 1460}, kConfig, kStart);
   EXPECT_FALSE(ack.is_due());

@@ -20,7 +20,7 @@ FourTuple nth_tuple(std::uint32_t n) {
                      .port = static_cast<std::uint16_t>(1024 + n % 50000)}};
 }
 
-// MUST-8; 6528-3, V9: one tuple's numbers only grow, as long as the circle is.
+// MUST-8, SHLD-1; 6528-3, V9: one tuple's numbers only grow, as long as the circle is.
 TEST(Isn, must_8_grows_by_one_every_4_us_for_one_tuple) {
   const FourTuple tuple = nth_tuple(7);
   const SeqNum first = initial_sequence_number(tuple, kKey, Instant::from_ns(0));
@@ -47,7 +47,7 @@ TEST(Isn, must_9_another_secret_gives_another_number) {
   EXPECT_LE(same, 1);
 }
 
-TEST(Isn, every_part_of_the_tuple_counts) {
+TEST(Isn, every_part_of_the_tuple_counts) {  // SHLD-1
   const FourTuple base = nth_tuple(1);
   FourTuple changed[4] = {base, base, base, base};
   changed[0].local.address = IpAddress::v4(198, 18, 0, 3);
@@ -119,7 +119,7 @@ TEST(Isn, rfc_6528_3_successive_tuples_are_not_correlated) {
   EXPECT_LT(std::abs(products / kSamples - mean * mean) / variance, 0.01);
 }
 
-TEST(Isn, rfc_7323_7_1_timestamp_offsets_are_spread_and_fixed_per_tuple) {
+TEST(Isn, rfc_7323_7_1_timestamp_offsets_are_spread_and_fixed_per_tuple) {  // 7323-7.1
   std::array<unsigned, 16> bins{};
   for (std::uint32_t n = 0; n < 16'000; ++n) ++bins[timestamp_offset(nth_tuple(n), kKey) >> 28];
   for (const unsigned count : bins) EXPECT_NEAR(count, 1000, 200);

@@ -35,7 +35,7 @@ TEST(Congestion, splitting_acks_gains_nothing) {  // 5681-3.1c, faults V18
   EXPECT_EQ(avoiding.cwnd, 10 * kMss);
 }
 
-TEST(Congestion, avoidance_adds_one_segment_a_window) {  // RFC 5681 3.1
+TEST(Congestion, avoidance_adds_one_segment_a_window) {  // RFC 5681 3.1; 2525 2.6
   Congestion c{.cwnd = 10 * kMss, .ssthresh = 10 * kMss};
   for (int i = 0; i < 10; ++i) c.grow(kMss, kMss);
   EXPECT_EQ(c.cwnd, 11 * kMss);

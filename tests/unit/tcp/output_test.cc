@@ -44,7 +44,7 @@ TEST(Output, turning_nagle_off_releases_what_waits) {
   peer->expects({.ctl = PSH | ACK, .text = "second"});
 }
 
-TEST(Output, cork_holds_a_partial_segment_but_not_for_ever) {  // MAY-14, MAY-16, MUST-60
+TEST(Output, cork_holds_a_partial_segment_but_not_for_ever) {  // MAY-16, MUST-60
   Peer::Setup setup = plain();
   setup.options.no_delay = true;
   setup.options.cork = true;
@@ -86,7 +86,7 @@ TEST(Output, uncorking_releases) {
   peer->expects({.ctl = PSH | ACK, .text = "headerbody"});
 }
 
-TEST(Output, push_on_the_last_segment_only) {  // MUST-61, SHLD-27
+TEST(Output, push_on_the_last_segment_only) {  // MUST-61
   auto peer = established(plain());
   peer->writes(std::string(2500, 'x'));
   peer->expects({.ctl = ACK, .len = 1000u});
@@ -95,7 +95,7 @@ TEST(Output, push_on_the_last_segment_only) {  // MUST-61, SHLD-27
 }
 
 // fault-slow-writer.
-TEST(Output, small_writes_join_to_full_segments) {  // SHLD-28
+TEST(Output, small_writes_join_to_full_segments) {  // SHLD-27, SHLD-28
   auto peer = established(plain());
   for (int i = 0; i < 50; ++i) peer->writes(std::string(100, 'x'));
   for (int i = 0; i < 4; ++i) peer->expects({.ctl = ACK, .len = 1000u});

@@ -89,8 +89,7 @@ TEST_F(PortsTest, reuse_address_must_be_said_by_both) {
   ports_.release(*first);
 }
 
-// MUST-42.
-TEST_F(PortsTest, must_42_reuse_address_does_not_share_with_one_who_listens) {
+TEST_F(PortsTest, reuse_address_does_not_share_with_one_who_listens) {
   PortUse* first = must_bind({kOne, 80}, kReuseAddress);
   PortUse* second = must_bind({kOne, 80}, kReuseAddress);
   EXPECT_TRUE(ports_.listen(*first).ok());

@@ -28,7 +28,7 @@ std::string take(Reassembly& queue, std::uint64_t& position) {
   }
 }
 
-TEST(Reassembly, gives_what_is_due_and_keeps_the_rest) {  // SHLD-31
+TEST(Reassembly, gives_what_is_due_and_keeps_the_rest) {  // SHLD-31; 2525 2.5
   HeapText heap;
   Reassembly queue;
   queue.insert(heap.text(octets_at(20, 10)), 20);

@@ -13,7 +13,7 @@ namespace {
 
 const TcpConfig kLimits;
 
-TEST(Rtt, before_the_first_sample_one_second) {  // RFC 6298 2.1 (MUST-18)
+TEST(Rtt, before_the_first_sample_one_second) {  // RFC 6298 2.1 (MUST-18); 2525 2.7
   Rtt rtt;
   rtt.set_initial_rto(kLimits.initial_rto);
   EXPECT_FALSE(rtt.has_sample());

@@ -138,6 +138,19 @@ TEST(SynOptions, answered_only_if_offered) {  // 7323-2.2a, 2018-2
   }
 }
 
+TEST(SynOptions, scale_needs_both) {  // 7323-2.2a
+  Peer::Setup setup;
+  setup.syn = {.mss = 1460};  // we offered it
+  auto peer = established(setup);
+  peer->sends({.wnd = 1000, .ctl = ACK});
+  EXPECT_EQ(peer->connection().info(peer->now).snd_wnd, 1000u);
+  peer->sends_text(std::string(1460, 'x'));
+  peer->sends_text(std::string(1460, 'x'));
+  EXPECT_EQ(peer->expects({.ctl = ACK}).wnd, peer->connection().rcv().wnd);
+  peer->sends({.wnd = 1000, .ctl = ACK, .options = all_options()});  // in no SYN: nothing
+  EXPECT_EQ(peer->connection().info(peer->now).snd_wnd, 1000u);
+}
+
 TEST(SynOptions, window_of_a_syn_is_not_scaled) {  // 7323-2.2b
   Peer::Setup setup;
   setup.syn = all_options();
@@ -168,7 +181,7 @@ TEST(SynOptions, no_mss_means_536_or_1220) {  // MUST-15
   EXPECT_EQ(peer.expects({.ctl = SYN | ACK}).options.mss, 1440);  // MUST-67
 }
 
-TEST(SynOptions, options_take_their_room_from_the_payload) {  // MUST-16
+TEST(SynOptions, options_take_their_room_from_the_payload) {  // MUST-16; 2525 2.18
   Peer::Setup setup;
   setup.syn = all_options();
   EXPECT_EQ(established(setup)->connection().send_mss(), 1448);

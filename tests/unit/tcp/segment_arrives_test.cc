@@ -152,6 +152,21 @@ TEST(SegmentArrives, zero_window_still_takes_ack_rst_and_urg) {  // MUST-66
   EXPECT_EQ(peer->state(), State::CLOSED);
 }
 
+TEST(SegmentArrives, zero_window_still_heeds_an_urgent_pointer) {  // MUST-66
+  Peer::Setup setup;
+  setup.options.receive_buffer = 2304;
+  auto peer = established(setup);
+  peer->sends_text(std::string(1152, 'x'));
+  peer->expects({.wnd = 0, .ctl = ACK});
+  peer->sends({.ctl = URG | ACK, .up = 2});
+  EXPECT_EQ(peer->reads().size(), 1152u);
+  peer->drain();
+  peer->sends_text("a!b", PSH | ACK);  // says nothing of it any more
+  EXPECT_TRUE(peer->connection().has_urgent());
+  EXPECT_EQ(peer->reads(1, {.oob = true}), "!");
+  EXPECT_EQ(peer->reads(), "a");
+}
+
 // --- second: RST
 
 TEST(SegmentArrives, rst_in_established_resets) {  // 5961-3.2a, MUST-12, SHLD-2
@@ -320,7 +335,7 @@ TEST(SegmentArrives, hole_filled_within_the_burst_is_one_ack) {  // MUST-59
   peer->expects_nothing();
 }
 
-TEST(SegmentArrives, text_for_nobody_resets) {  // SHLD-3
+TEST(SegmentArrives, text_for_nobody_resets) {  // SHLD-3; 2525 2.16
   auto peer = established();
   peer->connection().close(peer->now);
   peer->drain();
@@ -360,7 +375,7 @@ TEST(SegmentArrives, fin_before_its_turn_waits) {
   EXPECT_EQ(peer->reads(), "theend");
 }
 
-TEST(SegmentArrives, fin_in_fin_wait_2_enters_time_wait) {
+TEST(SegmentArrives, fin_in_fin_wait_2_enters_time_wait) {  // MAY-1
   auto peer = established();
   peer->connection().shutdown_send(peer->now);
   peer->drain();

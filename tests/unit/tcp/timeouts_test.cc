@@ -8,7 +8,7 @@ Duration seconds(std::int64_t n) { return Duration::seconds(n); }
 
 // --- retransmission
 
-TEST(Timeouts, intervals_double_up_to_two_minutes) {  // MUST-18, MUST-19, 6298-5.5
+TEST(Timeouts, intervals_double_up_to_two_minutes) {  // MUST-18, MUST-19, 6298-5.5; 2525 2.10
   auto peer = established();
   peer->writes("x");
   peer->expects({.ctl = PSH | ACK, .len = 1u});
@@ -103,7 +103,7 @@ TEST(Timeouts, icmp_error_is_pending_if_the_program_wants_it) {  // 16.29: IP_RE
   EXPECT_EQ(peer->last_error, Errno::again);
 }
 
-TEST(Timeouts, cwnd_is_one_segment_after_a_timeout) {  // 5681-3.1e, 5681-4.3
+TEST(Timeouts, cwnd_is_one_segment_after_a_timeout) {  // 5681-3.1e, 5681-4.3; 2525 2.2, 2.3
   auto peer = established(plain());
   peer->writes(std::string(20'000, 'x'));
   EXPECT_EQ(peer->drain().size(), 10u);
@@ -190,6 +190,40 @@ TEST(Timeouts, icmp_error_ends_a_connect) {  // 16.29, 5927-4.1
   EXPECT_EQ(peer.connection().take_error(), Errno::host_unreachable);
 }
 
+TEST(Timeouts, hard_icmp_error_ends_a_handshake_of_either_kind) {  // SHLD-26
+  for (const bool is_simultaneous : {false, true}) {
+    Peer peer;
+    peer.connection().open_active(peer.tuple(), peer.iss, 1500, peer.now);
+    peer.drain();
+    if (is_simultaneous) {
+      peer.sends({.ctl = SYN});
+      peer.drain();
+      peer.connection().icmp_error(Errno::host_unreachable, false, peer.iss, peer.now);
+      EXPECT_EQ(peer.state(), State::SYN_RECEIVED);  // a soft one does not
+    }
+    peer.connection().icmp_error(Errno::connection_refused, true, peer.iss, peer.now);
+    EXPECT_EQ(peer.state(), State::CLOSED);
+    EXPECT_EQ(peer.connection().take_error(), Errno::connection_refused);
+  }
+}
+
+TEST(Timeouts, what_fits_a_shrunken_window_is_repeated_and_no_more) {  // SHLD-16
+  auto peer = established(plain());
+  peer->writes(std::string(5000, 'x'));
+  EXPECT_EQ(peer->drain().size(), 5u);
+  peer->sends({.ack = peer->iss + 1, .wnd = 2000});
+  for (int i = 0; i < 5; ++i) {
+    peer->step();
+    peer->expects({.seq = peer->iss + 1, .len = 1000u});
+    peer->expects_nothing();
+  }
+  peer->sends({.ack = peer->iss + 1001, .wnd = 1000});
+  peer->expects({.seq = peer->iss + 1001, .len = 1000u});
+  peer->expects_nothing();
+  peer->sends({.ack = peer->iss + 2001, .wnd = 60'000});
+  peer->expects({.seq = peer->iss + 2001, .len = 1000u});
+}
+
 // --- zero window
 
 TEST(Timeouts, zero_window_is_probed_less_and_less_often) {  // MUST-35, MUST-36, SHLD-29, SHLD-30
@@ -211,7 +245,7 @@ TEST(Timeouts, zero_window_is_probed_less_and_less_often) {  // MUST-35, MUST-36
   peer->expects({.seq = peer->iss + 1, .ctl = PSH | ACK, .text = "hello"});
 }
 
-TEST(Timeouts, zero_window_may_stay_for_a_day_if_probes_are_answered) {  // MUST-37, MAY-8
+TEST(Timeouts, zero_window_may_stay_for_a_day_if_probes_are_answered) {  // MUST-37, MAY-8; 6429
   auto peer = established();
   peer->peer_wnd = 0;
   peer->acks();
@@ -305,12 +339,21 @@ TEST(Timeouts, orphan_with_zero_window_is_given_up) {  // CVE-2008-4609
 
 // --- keepalive
 
-TEST(Timeouts, no_keepalive_unless_asked) {  // MUST-24, MUST-25
+TEST(Timeouts, no_keepalive_unless_asked) {  // MUST-24, MUST-25, 9293-keepalive
   auto peer = established();
+  auto asked = established();
   EXPECT_TRUE(peer->connection().next_timeout().is_never());
+  asked->connection().options().keepalive = true;
+  asked->connection().options_changed(asked->now);
+  EXPECT_FALSE(asked->connection().next_timeout().is_never());
+  EXPECT_TRUE(peer->connection().next_timeout().is_never());
+  asked->connection().options().keepalive = false;
+  asked->connection().options_changed(asked->now);
+  asked->advance(seconds(3 * 7200));
+  asked->expects_nothing();
 }
 
-TEST(Timeouts, first_keepalive_after_two_hours) {  // MUST-28, SHLD-12, MAY-5
+TEST(Timeouts, first_keepalive_after_two_hours) {  // MUST-28, SHLD-12, MAY-5; 2525 2.11
   Peer::Setup setup;
   setup.options.keepalive = true;
   auto peer = established(setup);
@@ -334,7 +377,7 @@ TEST(Timeouts, traffic_postpones_keepalive) {  // MUST-26, MUST-27
   EXPECT_GE(peer->now - last, seconds(10));
 }
 
-TEST(Timeouts, one_answer_keeps_it_alive) {  // MUST-29
+TEST(Timeouts, one_answer_keeps_it_alive) {  // MUST-29, 9293-keepalive
   Peer::Setup setup;
   setup.options.keepalive = true;
   setup.options.keepalive_idle_s = 10;
@@ -354,7 +397,25 @@ TEST(Timeouts, one_answer_keeps_it_alive) {  // MUST-29
   }
 }
 
-TEST(Timeouts, unanswered_keepalives_reset) {
+TEST(Timeouts, keepalive_waits_for_what_is_in_flight) {  // MUST-26
+  Peer::Setup setup;
+  setup.options.keepalive = true;
+  setup.options.keepalive_idle_s = 10;
+  auto peer = established(setup);
+  peer->writes("x");
+  peer->drain();
+  const Instant end = peer->now + seconds(60);
+  while (peer->now < end) {
+    peer->step();
+    for (const Segment& seg : peer->drain()) EXPECT_EQ(seg.text_length, 1u);
+  }
+  peer->acks();
+  const Instant answered = peer->now;
+  while (peer->drain().empty()) peer->step();
+  EXPECT_GE(peer->now - answered, seconds(10));
+}
+
+TEST(Timeouts, unanswered_keepalives_reset) {  // 9293-keepalive; 2525 2.9
   Peer::Setup setup;
   setup.options.keepalive = true;
   auto peer = established(setup);

@@ -47,7 +47,7 @@ TEST(UserCalls, sending_after_shutdown_is_a_broken_pipe) {  // 16.9, 16.54
   EXPECT_TRUE(peer->connection().is_writable());
 }
 
-TEST(UserCalls, fin_follows_what_is_queued) {
+TEST(UserCalls, fin_follows_what_is_queued) {  // 2525 2.15
   auto peer = established();
   peer->writes("data");
   peer->connection().shutdown_send(peer->now);
@@ -70,7 +70,7 @@ TEST(UserCalls, reading_all_acknowledges_what_waits) {  // for a peer with Nagle
   EXPECT_GE(delayed, 16);
 }
 
-TEST(UserCalls, close_with_unread_text_resets) {  // SHLD-3
+TEST(UserCalls, close_with_unread_text_resets) {  // SHLD-3; 2525 2.17
   auto peer = established();
   peer->sends_text("unread");
   peer->connection().close(peer->now);
