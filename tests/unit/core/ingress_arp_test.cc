@@ -168,7 +168,8 @@ TEST_F(IngressArpTest, a_connect_to_nobody_is_told_so) {
   socket->put();
 }
 
-// MUST-20 a, 1122-2.3.2.1: three retransmissions without an answer (R1) put the neighbour in doubt:
+// MUST-20, MUST-22, SHLD-10, 1122-2.3.2.1: three retransmissions, here of a SYN, without an answer
+// (R1) put the neighbour in doubt:
 // it is asked at once, by unicast, though it had confirmed itself a moment ago.
 TEST_F(IngressArpTest, retransmissions_put_the_neighbour_in_doubt) {
   Socket* socket = nullptr;
