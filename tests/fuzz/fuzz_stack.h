@@ -1,4 +1,4 @@
-// fuzz_stack.h - what the programs made of fuzz_stack.cc differ in.
+// fuzz_stack.h - what the programs made of fuzz_world.cc differ in.
 #pragma once
 
 #include <cstdint>
