@@ -177,7 +177,7 @@ class Connection : public PendingHook, private ControlBlock {
   void establish(const Segment& seg, Instant now);
   // fast_open_handshake.cc
   void release_fast_open();
-  std::size_t send_with_syn(ConstBytes from);
+  Result<std::size_t> send_with_syn(ConstBytes from);
   void put_fast_open(Segment& seg);
   void note_fast_open_answer(const Segment& seg, Instant now);
   // receive_text.cc

@@ -45,14 +45,15 @@ bool Connection::defer_syn(bool needs_no_cookie, Instant now) {
   return true;
 }
 
-// One chunk of memory is enough, or there is no text in the SYN.
-std::size_t Connection::send_with_syn(ConstBytes from) {
+// Without memory the SYN leaves without text.
+Result<std::size_t> Connection::send_with_syn(ConstBytes from) {
   fast_open_->is_deferred = false;
   const std::uint32_t room = fast_open_->syn_room - send_.octets();
   const std::uint32_t taken = send_.append(from.first(std::min<std::size_t>(from.size(), room)),
                                            shared_.text_memory, send_limit_);
   pend();
-  return taken;
+  if (taken == 0 && !from.empty()) return Errno::again;
+  return std::size_t{taken};
 }
 
 void Connection::seal_syn() {
@@ -120,7 +121,9 @@ bool Connection::open_fast(Segment& syn, Instant now) {
   if (!fast_open_) return false;
   fast_open_->is_open = true;
   congestion_.cwnd = Congestion::initial_window(snd_mss_);
-  rcv_.wnd = std::min(window_space(), 65535u);  // what the SYN,ACK will offer
+  // What the SYN,ACK offers, and what follows it, in its own unit, cannot offer otherwise.
+  const std::uint32_t most = std::min(window_space(), 65535u);
+  rcv_.wnd = most >> rcv_scale_ != 0 ? most >> rcv_scale_ << rcv_scale_ : most;
   const std::uint32_t taken = std::min(syn.text_length, rcv_.wnd);
   if (taken == 0 || shared_.memory_is_scarce) return true;
   syn.text.truncate(taken);

@@ -124,7 +124,9 @@ std::uint16_t Connection::window_field() {
   const unsigned scale = in_syn ? 0 : rcv_scale_;
   const std::uint32_t space = std::min(window_space(), 65535u << scale);
   const std::uint32_t step = std::min<std::uint32_t>(receive_limit_ / 4, advertised_mss());
-  const bool may_grow = space >= rcv_.wnd + step && !in(State::TIME_WAIT);
+  // Before the handshake of Fast Open ends: a SYN,ACK sent again could not say as much.
+  const bool is_fixed = in(State::TIME_WAIT) || (in(State::SYN_RECEIVED) && !is_opening());
+  const bool may_grow = space >= rcv_.wnd + step && !is_fixed;
   const std::uint32_t offer = may_grow ? space : rcv_.wnd;
   std::uint32_t field = offer >> scale;
   if (field << scale < rcv_.wnd) ++field;

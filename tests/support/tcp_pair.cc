@@ -9,13 +9,24 @@ namespace pollux::testing_support {
 using tcp::SeqNum;
 using tcp::State;
 
-void TcpPair::open(bool both_active) {
+void TcpPair::open(bool both_active, bool with_text) {
   is_both_active_ = both_active;
+  is_with_text_ = with_text;
   side_[0]->connection->open_active(tuple(0), iss(), 1500, now);
   if (both_active) side_[1]->connection->open_active(tuple(1), iss(), 1500, now);
   side_[1]->opened = both_active;
   side_[0]->opened = true;
+  if (with_text) write_with_syn(0);
+  if (with_text && both_active) write_with_syn(1);
   flush();
+}
+
+void TcpPair::write_with_syn(unsigned i) {
+  tcp::Connection& connection = *side_[i]->connection;
+  EXPECT_TRUE(connection.defer_syn(true, now));
+  EXPECT_TRUE(connection.send({}, {}, now).ok());  // it leaves, whatever there is to write
+  write(i);
+  connection.seal_syn();
 }
 
 bool TcpPair::run(Duration limit) {
@@ -78,6 +89,9 @@ void TcpPair::deliver() {
     } else if (f.seg.ctl.has(tcp::SYN) && !f.seg.ctl.has(tcp::ACK)) {
       side.opened = true;
       side.connection->open_passive(tuple(f.to), iss(), 1500, f.seg, now);
+      if (is_with_text_) {
+        EXPECT_TRUE(side.connection->open_fast(f.seg, now));
+      }
     }
     side.shared.memory_is_low = false;
   }
@@ -188,7 +202,8 @@ void TcpPair::transmit(unsigned i, tcp::Segment seg) {
   std::string octets;
   if (seg.text_length != 0) {
     tcp::TextPiece piece[128];
-    const unsigned n = side_[i]->connection->text(seg.seq, seg.text_length, piece);
+    const SeqNum first = seg.seq + (seg.ctl.has(tcp::SYN) ? 1u : 0u);
+    const unsigned n = side_[i]->connection->text(first, seg.text_length, piece);
     for (unsigned k = 0; k < n; ++k) {
       octets.append(reinterpret_cast<char*>(piece[k].node->data) + piece[k].offset, piece[k].size);
     }

@@ -47,7 +47,8 @@ class TcpPair {
     side_[1] = std::make_unique<Side>(b, seed * 2 + 2);
   }
 
-  void open(bool both_active = false);
+  // `with_text`: what fits goes with the SYN of each who opens (RFC 7413), without cookies.
+  void open(bool both_active = false, bool with_text = false);
   // False: not over within `limit`.
   bool run(Duration limit);
 
@@ -102,6 +103,7 @@ class TcpPair {
 
   void program(unsigned i);
   void write(unsigned i);
+  void write_with_syn(unsigned i);
   void read(unsigned i);
 
   // What the application saw is checked; so is what a receiver may rely on.
@@ -120,7 +122,7 @@ class TcpPair {
   std::vector<Flying> flying_;
   std::vector<std::byte> buffer_;
   std::uint64_t order_ = 0, sent_ = 0;
-  bool is_both_active_ = false;
+  bool is_both_active_ = false, is_with_text_ = false;
 };
 
 }  // namespace pollux::testing_support

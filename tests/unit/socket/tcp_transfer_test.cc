@@ -174,7 +174,10 @@ TEST_F(FastOpenTransfer, what_does_not_fit_the_syn_is_left_to_the_next_send) {
   EXPECT_GT(sent, 1000);
   EXPECT_LT(sent, 100'000);
   Held server = accept(listener);
-  EXPECT_EQ(receive(server, 100'000).size(), static_cast<std::size_t>(sent));
+  // What the server's window had no room for comes when there is some.
+  std::size_t got = receive(server, 100'000).size();
+  if (got < static_cast<std::size_t>(sent)) got += receive(server, 100'000).size();
+  EXPECT_EQ(got, static_cast<std::size_t>(sent));
 }
 
 TEST_F(FastOpenTransfer, 16_6_a_deferred_connect_waits_for_text) {

@@ -47,7 +47,7 @@ SideParams draw_side(Rng& rng) {
   return side;
 }
 
-void run_seed(std::uint64_t seed) {
+void run_seed(std::uint64_t seed, bool with_text) {
   Rng rng(seed);
   const LinkParams link = draw_link(rng);
   const SideParams a = draw_side(rng);
@@ -55,18 +55,20 @@ void run_seed(std::uint64_t seed) {
   // Two programs that write before they read may wait for each other for ever.
   if (a.shuts_before_reading) b.shuts_before_reading = false;
   TcpPair pair(seed, link, a, b);
-  pair.open(rng.chance(0.2));
+  const bool are_both_active = rng.chance(0.2);
+  pair.open(are_both_active, with_text);
   EXPECT_TRUE(pair.run(Duration::seconds(24 * 3600))) << "not over";
   for (unsigned i = 0; i < 2; ++i) {
     EXPECT_EQ(pair.shared(i).reassemblies.used(), 0u);
     EXPECT_EQ(pair.shared(i).scoreboards.used(), 0u);
+    EXPECT_EQ(pair.shared(i).fast_opens.used(), 0u);
     EXPECT_EQ(pair.connection(i).pending_error(), Errno{});
   }
 }
 
 // MUST-18, MUST-19, MUST-34 to MUST-39, SHLD-14, SHLD-31 under loss, repetition and reordering.
 // POLLUX_SEED replays one seed; POLLUX_SEEDS says how many.
-TEST(ConnectionRandom, every_octet_arrives_and_both_close) {
+void run_seeds(bool with_text) {
   const char* one = std::getenv("POLLUX_SEED");
   const char* many = std::getenv("POLLUX_SEEDS");
   const std::uint64_t first = one ? std::strtoull(one, nullptr, 10) : 1;
@@ -74,11 +76,16 @@ TEST(ConnectionRandom, every_octet_arrives_and_both_close) {
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     const std::string note = "POLLUX_SEED=" + std::to_string(seed);
     set_check_note(note.c_str());
-    run_seed(seed);
+    run_seed(seed, with_text);
     set_check_note(nullptr);
-    ASSERT_FALSE(HasFailure()) << note;
+    ASSERT_FALSE(testing::Test::HasFailure()) << note;
   }
 }
+
+TEST(ConnectionRandom, every_octet_arrives_and_both_close) { run_seeds(false); }
+
+// RFC 7413: the same if the handshake carries text, and the server answers before its end.
+TEST(ConnectionRandom, every_octet_arrives_that_a_syn_has_carried_or_lost) { run_seeds(true); }
 
 }  // namespace
 }  // namespace pollux::testing_support

@@ -212,12 +212,12 @@ TEST_F(FastOpenClient, a_reset_refuses_the_whole) {
 class FastOpenChild : public ::testing::Test {
  protected:
   // A SYN with this text, which the listener has found to be good.
-  void open(std::string_view text) {
+  void open(std::string_view text, const TcpOptions& options = {.mss = 1460}) {
     Segment syn;
     syn.seq = peer.snd_nxt;
     syn.wnd = 65535;
     syn.ctl = SYN;
-    syn.options = {.mss = 1460};
+    syn.options = options;
     syn.text_length = static_cast<std::uint32_t>(text.size());
     syn.text = peer.text.chain(std::as_bytes(std::span(text)), HeapText::kChunk);
     peer.connection().open_passive(peer.tuple(), peer.iss, 1500, syn, peer.now);
@@ -265,6 +265,24 @@ TEST_F(FastOpenChild, sends_an_initial_window_at_most) {
   for (const Segment& seg : peer.drain()) sent += seg.text_length;
   EXPECT_LE(sent, 14600u);
   EXPECT_GE(sent, 14600u - 1460u);
+}
+
+// SHLD-14: a SYN,ACK cannot offer more than 65,535 octets, so nothing before its answer does.
+TEST_F(FastOpenChild, shld_14_the_syn_ack_sent_again_takes_nothing_back) {
+  open("request", {.mss = 1460, .window_scale = 7, .has_window_scale = true});
+  const auto edge_of = [&](const Segment& seg) {
+    const unsigned scale = seg.ctl.has(SYN) ? 0 : peer.connection().receive_scale();
+    return seg.ack + (seg.wnd << scale);
+  };
+  const SeqNum first = edge_of(peer.expects({.ctl = SYN | ACK}));
+  peer.writes("answer");
+  const SeqNum second = edge_of(peer.expects({.ctl = PSH | ACK}));
+  peer.step();
+  const SeqNum third = edge_of(peer.expects({.ctl = SYN | ACK}));
+  peer.sends({.ack = peer.iss + 7, .ctl = ACK});
+  peer.writes("more");
+  const SeqNum fourth = edge_of(peer.expects({.ctl = PSH | ACK}));
+  EXPECT_TRUE(first <= second && second <= third && third <= fourth);
 }
 
 TEST_F(FastOpenChild, a_fin_may_follow_at_once) {  // RFC 9293 3.10.4
