@@ -243,6 +243,7 @@ class NoFastOpen : public FastOpenTransfer {
   NoFastOpen() : FastOpenTransfer(0) {}
 };
 
+// 7413-2
 TEST_F(NoFastOpen, row_7413_2_4_2_a_client_that_is_not_allowed_learns_it) {
   Held listener = listening();
   Held s = open();

@@ -122,6 +122,7 @@ TEST_F(FastOpenClient, a_fresh_cookie_with_a_refusal_is_kept) {
   EXPECT_EQ(hint().cookie, fresh);
 }
 
+// 7413-4.1.3.1
 TEST_F(FastOpenClient, row_7413_4_1_3_1_a_syn_sent_again_has_neither_text_nor_cookie) {
   open_with("request");
   peer.step();
@@ -133,6 +134,7 @@ TEST_F(FastOpenClient, row_7413_4_1_3_1_a_syn_sent_again_has_neither_text_nor_co
   EXPECT_FALSE(hint().may_try);
 }
 
+// 7413-4.1.3.1
 TEST_F(FastOpenClient, row_7413_4_1_3_1_who_gives_no_cookie_is_not_asked_for_a_while) {
   EXPECT_FALSE(open());
   peer.expects({.ctl = SYN, .len = 0u});

@@ -12,6 +12,7 @@ FourTuple from(unsigned last, std::uint16_t port = 1000) {
   return {{IpAddress::v4(198, 18, 0, 2), 80}, {IpAddress::v4(198, 18, 0, last), port}};
 }
 
+// 7413-4.1
 TEST(FastOpenCookies, row_7413_4_1_a_cookie_is_of_both_addresses_and_the_key) {
   const FastOpenCookie cookie = make_fast_open_cookie(from(1), kFirst);
   EXPECT_EQ(cookie.size, 8);
@@ -23,6 +24,7 @@ TEST(FastOpenCookies, row_7413_4_1_a_cookie_is_of_both_addresses_and_the_key) {
   EXPECT_FALSE(make_fast_open_cookie(elsewhere, kFirst) == cookie);
 }
 
+// 7413-4.1
 TEST(FastOpenCookies, row_7413_4_1_the_key_before_is_good_for_a_while) {
   const FastOpenKeys keys{.key = {kSecond, kFirst}, .count = 2};
   const FastOpenKeys later{.key = {kSecond}, .count = 1};
@@ -39,6 +41,7 @@ TEST(FastOpenCookies, row_7413_4_1_the_key_before_is_good_for_a_while) {
   EXPECT_EQ(check_fast_open_cookie(from(1), shorter, keys), CookieVerdict::bad);
 }
 
+// 7413-4.2
 TEST(FastOpenQueueTest, row_7413_4_2_requests_count_while_open) {
   FastOpenQueue queue;
   const Instant now = Instant::from_ns(1'000'000'000);
@@ -52,7 +55,7 @@ TEST(FastOpenQueueTest, row_7413_4_2_requests_count_while_open) {
   EXPECT_EQ(queue.open(), 1u);
 }
 
-// RFC 7413 5.1. Whenever it comes, a RST counts for 60 to 68 s.
+// RFC 7413 5.1. Whenever it comes, a RST counts for 60 to 68 s. (7413-4.2)
 TEST(FastOpenQueueTest, row_7413_4_2_what_a_rst_ended_counts_for_a_minute) {
   for (int start = 0; start < 200; ++start) {
     FastOpenQueue queue;

@@ -34,6 +34,7 @@ TEST(FastOpenCache, a_cookie_is_kept_with_the_mss) {  // RFC 7413 4.1.3
   EXPECT_EQ(cache.lookup(port_80(0xc6120003), kBeginning).cookie, cookie_of(7));
 }
 
+// 7413-4.1.3.1
 TEST(FastOpenCache, row_7413_4_1_3_1_a_refusal_is_remembered_longer_each_time) {
   FastOpenCache cache;
   Instant now = kBeginning;

@@ -91,6 +91,7 @@ TEST_F(FastOpenTest, a_request_is_answered_with_a_cookie_and_the_next_syn_is_acc
   for (Connection* c : {ordinary, child}) close(*server, *c);
 }
 
+// 7413-2
 TEST_F(FastOpenTest, row_7413_2_4_2_off_unless_the_port_asks_for_it) {
   for (const bool by_listener : {false, true}) {
     make_server(by_listener ? kFastOpenServer : kFastOpenClient);
@@ -105,6 +106,7 @@ TEST_F(FastOpenTest, row_7413_2_4_2_off_unless_the_port_asks_for_it) {
   }
 }
 
+// 7413-4.1
 TEST_F(FastOpenTest, row_7413_4_1_a_wrong_cookie_gets_a_new_one_and_its_text_is_not_taken) {
   learn_cookie();
   constexpr HashKey kOther = {7};
@@ -122,6 +124,7 @@ TEST_F(FastOpenTest, row_7413_4_1_a_wrong_cookie_gets_a_new_one_and_its_text_is_
   close(*server, *child);
 }
 
+// 7413-4.1
 TEST_F(FastOpenTest, row_7413_4_1_the_cookie_of_the_key_before_is_good_and_renewed) {
   learn_cookie();
   constexpr HashKey kNew = {7};
@@ -166,7 +169,7 @@ TEST_F(FastOpenTest, bare_text_is_not_taken) {
   close(*server, *child);
 }
 
-// The rest are ordinary handshakes; a SYN that has no room is no reason to refuse it.
+// The rest are ordinary handshakes; a SYN that has no room is no reason to refuse it. (7413-4.2)
 TEST_F(FastOpenTest, row_7413_4_2_requests_are_capped) {
   learn_cookie();
   std::vector<Connection*> all;
@@ -181,7 +184,7 @@ TEST_F(FastOpenTest, row_7413_4_2_requests_are_capped) {
   for (Connection* c : all) close(*client, *c);
 }
 
-// RFC 7413 5.1. Linux: reqsk_fastopen_remove().
+// RFC 7413 5.1. Linux: reqsk_fastopen_remove(). (7413-4.2)
 TEST_F(FastOpenTest, row_7413_4_2_one_that_was_accepted_and_reset_counts_for_a_minute) {
   learn_cookie();
   listener->fast_open().max_requests = 1;

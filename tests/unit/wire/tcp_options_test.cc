@@ -144,6 +144,7 @@ TEST(ParseTcpOptions, every_kind_length_and_position_stays_inside) {  // V1
   }
 }
 
+// 7413-4.1
 TEST(ParseTcpOptions, row_7413_4_1_fast_open_of_every_length) {
   for (std::uint8_t size = 0; size <= 20; ++size) {
     Octets octets = {34, static_cast<std::uint8_t>(2 + size)};
