@@ -1,6 +1,11 @@
 // ingress_test.cc - what an ICMP "too big" changes, and what a forged one does not.
-#include <linux/errqueue.h>
+// netinet/in.h and ctime come before the kernel's headers, which build on them.
+#include <netinet/in.h>
 #include <netinet/tcp.h>
+
+#include <ctime>
+
+#include <linux/errqueue.h>
 
 #include "tests/unit/core/raw_frames.h"
 
