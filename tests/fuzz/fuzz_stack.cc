@@ -209,13 +209,14 @@ void Run::set_option(Socket* socket, const Name& option, std::uint8_t value) {
 }
 
 void Run::icmp_error() {
-  Octets message{input_.octet(), input_.octet(), 0, 0};
-  const Octets rest = input_.octets(4);
-  message.insert(message.end(), rest.begin(), rest.end());
-  const Octets& quoted = world_.last_packet();
-  message.resize(8);
-  message.insert(message.end(), quoted.begin(),
-                 quoted.begin() + static_cast<long>(std::min<std::size_t>(quoted.size(), 64)));
+  Octets message(8);
+  message[0] = input_.octet();
+  message[1] = input_.octet();
+  for (std::size_t i = 4; i < 8; ++i) message[i] = input_.octet();
+  for (const std::uint8_t octet : world_.last_packet()) {
+    if (message.size() == 72) break;
+    message.push_back(octet);
+  }
   const std::uint16_t sum = wire::checksum(bytes_of(message));
   message[2] = static_cast<std::uint8_t>(sum >> 8);
   message[3] = static_cast<std::uint8_t>(sum);

@@ -92,7 +92,9 @@ TEST_F(Agreed, every_shift_scales_the_window_and_14_is_the_most) {
     for (const Heard& text : texts_after(syn, kField)) sent += text.text_length();
     const std::uint32_t window = std::uint32_t{kField} << std::clamp(shift, 0, 14);
     EXPECT_LE(sent, window) << shift;
-    if (window >= 10 * 1460) EXPECT_EQ(sent, 10u * 1460) << shift;  // the initial window
+    if (window >= 10 * 1460) {
+      EXPECT_EQ(sent, 10u * 1460) << shift;  // the initial window
+    }
   }
 }
 
