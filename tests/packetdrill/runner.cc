@@ -219,13 +219,17 @@ void Runner::expect(const Event& event, const PacketEvent& packet) {
 }
 
 // The packets of a new connection are the next that has no number; of one that is tried again, the
-// same.
+// same. Also sendto with MSG_FASTOPEN opens.
 void Runner::note_connect(const CallEvent& call) {
-  if (call.arguments.size() < 2) return;
+  const bool is_connect = call.name == "connect" && call.arguments.size() > 1;
+  const bool is_sendto = call.name == "sendto" && call.arguments.size() > 4 &&
+                         (call.arguments[3].number & MSG_FASTOPEN) != 0;
+  if (!is_connect && !is_sendto) return;
+  const Value& to = call.arguments[is_connect ? 1 : 4];
   const auto [found, is_new] = connecting_.try_emplace(call.arguments[0].number, 0);
   if (is_new) found->second = connections_.empty() ? 1 : connections_.rbegin()->first + 1;
   Connection& made = connection(found->second);
-  made.tuple.remote = Calls::address_of(call.arguments[1], {kPeer, kServerPort});
+  made.tuple.remote = Calls::address_of(to, {kPeer, kServerPort});
   if (is_new || call.error == "EINPROGRESS" || made.bases.seq == 0) {
     made.learns_seq = true;
     made.has_local_port = made.has_peer_syn = false;
@@ -233,7 +237,7 @@ void Runner::note_connect(const CallEvent& call) {
 }
 
 void Runner::call(const Event& event, const CallEvent& call) {
-  if (call.name == "connect") note_connect(call);
+  note_connect(call);
   Running& running = running_.emplace_back();
   running.event = &event;
   running.due_end = due(event.when) + event.when.until_usecs.value_or(0) - event.when.usecs;
