@@ -83,7 +83,7 @@ bool Stack::send_connection(tcp::Connection& connection, Instant now) {
     const IpSend ip{tuple.local.address,
                     tuple.remote.address,
                     wire::kProtocolTcp,
-                    static_cast<std::uint8_t>(options.tos | segment->ecn),
+                    static_cast<std::uint8_t>(options.tos | segment->ecn),  // SHLD-22
                     options.ttl ? options.ttl : kDefaultTtl,
                     options.discovers_path_mtu()};
     send_ip(*route, ip, std::move(encoded), now);

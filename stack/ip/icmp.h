@@ -53,7 +53,8 @@ struct Arrived {
 
 // `packet` starts at the ICMP header (it is not pulled: ping sockets read it whole). Checks length
 // and checksum; of errors that the quote is of a packet that could be ours. Types that a host
-// ignores (RFC 6918, redirects, source quench) and echoes to a broadcast address are drops.
+// ignores (RFC 6918, redirects, source quench: MUST-55) and echoes to a broadcast address are
+// drops.
 Accepted<Arrived> decode(const IpInfo& info, Packet& packet, const Routes& routes);
 
 // The error that a packet of ours would have brought back, when we know ourselves that it cannot

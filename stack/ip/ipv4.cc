@@ -80,7 +80,8 @@ Accepted<void> check_options(ConstBytes options) {
     case wire::IpOptions::malformed:
       return Drop::bad_options;
     case wire::IpOptions::source_route:
-      // Deviation: RFC 9293 3.9.2.1 (MUST-51 to 53); as Linux and RFC 7126 4.3 and 4.4 advise.
+      // Deviation: RFC 9293 3.9.2.1 (MUST-51 to MUST-53, SHLD-24); as Linux and RFC 7126 4.3
+      // and 4.4 advise.
       return Drop::source_route;
     case wire::IpOptions::harmless:
       break;

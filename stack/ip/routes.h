@@ -14,7 +14,7 @@ namespace pollux {
 struct Route {
   InterfaceId interface = kNoInterface;
   IpAddress next_hop;     // whose link address is asked for: the gateway or the destination itself
-  IpAddress source;       // preferred source address
+  IpAddress source;       // preferred source address (MUST-44)
   std::uint16_t mtu = 0;  // octets of an IP packet
   bool is_broadcast = false;  // to a broadcast or multicast address
 };

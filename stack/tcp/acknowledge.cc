@@ -145,7 +145,8 @@ void Connection::note_echo() {
 
 // RFC 9293 3.10.7.4. SND.WL2 =< SEG.ACK holds always: it was SND.UNA once. Deviation: a segment
 // that acknowledges something new is new whatever its SEQ, as Linux has it; a retransmission would
-// leave the old window standing at a later place. True if the window changed.
+// leave the old window standing at a later place. True if the window changed. It may shrink: what
+// lies behind it waits (MUST-34, SHLD-15).
 bool Connection::update_send_window(const Segment& seg, bool is_new, Instant now) {
   if (!is_new && snd_.wl1 > seg.seq) return false;
   const std::uint32_t wnd = seg.wnd << snd_scale_;

@@ -164,7 +164,7 @@ void Connection::enter(State state) {
   if (state == State::CLOSED) ack_.stop();
 }
 
-// The connection is dead for a reason that the program learns once.
+// The connection is dead for a reason that the program learns once (MUST-12).
 void Connection::fail(Errno error) {
   error_ = static_cast<std::uint8_t>(error);
   enter(State::CLOSED);

@@ -8,7 +8,7 @@
 
 namespace pollux::tcp {
 
-// A member of Connection; all in octets.
+// MUST-19. A member of Connection; all in octets.
 struct Congestion {
   std::uint32_t cwnd = 0;
   std::uint32_t ssthresh = 0xffffffff;

@@ -90,7 +90,8 @@ Result<PortUse*> Ports::bind_any(PortUse wanted, WorldSet world) {
   return Errno::address_in_use;
 }
 
-// Linux: inet_csk_listen_start() asks for the port again.
+// MUST-42: only those that listen are in the way. Linux: inet_csk_listen_start() asks for the port
+// again.
 Result<void> Ports::listen(PortUse& use) {
   const std::lock_guard lock(mutex_);
   if (conflicts(use)) return Errno::address_in_use;

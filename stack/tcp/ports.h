@@ -54,7 +54,7 @@ class Ports {
   Ports(std::uint32_t capacity, const HashKey& key, std::uint64_t seed);
 
   // `world`: the bit of the Stack that takes the port.
-  // bind(2). Port 0: any free one, at random. EADDRINUSE; ENOMEM.
+  // bind(2) (MUST-43). Port 0: any free one, at random. EADDRINUSE; ENOMEM.
   Result<PortUse*> bind(const Endpoint& local, const PortSharing& sharing, WorldSet world = 1);
   // listen(2): EADDRINUSE if one that listens already excludes it.
   Result<void> listen(PortUse& use);

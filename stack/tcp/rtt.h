@@ -12,8 +12,8 @@ namespace pollux::tcp {
 
 struct TcpConfig;
 
-// A member of Connection. Fixed point as in RFC 6298 appendix-style arithmetic: microseconds times
-// 8 and times 4, so that alpha = 1/8 and beta = 1/4 are exact shifts.
+// MUST-18. A member of Connection. Fixed point as in RFC 6298 appendix-style arithmetic:
+// microseconds times 8 and times 4, so that alpha = 1/8 and beta = 1/4 are exact shifts.
 class Rtt {
  public:
   // RFC 6298 2.1: before the first sample. Also used for the 3 s of 5.7.

@@ -209,7 +209,8 @@ bool Connection::check_ack(const Segment& seg, Instant now) {
   return !is_new || !fin_acknowledged(now);
 }
 
-// RFC 6093 3.1; Linux: tcp_check_urg(), tcp_urg(). The pointer is that of the octet behind.
+// MUST-30 to MUST-32; RFC 6093 3.1; Linux: tcp_check_urg(), tcp_urg(). The pointer is that of the
+// octet behind.
 void Connection::process_urg(const Segment& seg) {
   if (!in(kMayReceiveText)) return;
   if (seg.ctl.has(URG) && seg.up != 0) {

@@ -53,7 +53,7 @@ struct UserOptions {
       0;  // octets (already doubled, as Linux stores SO_SNDBUF); 0: automatic
   std::uint32_t receive_buffer = 0;
   std::uint32_t receive_low_water = 1;
-  std::uint16_t keepalive_idle_s = 0;  // at most 32,767, as Linux
+  std::uint16_t keepalive_idle_s = 0;  // MUST-27; at most 32,767, as Linux
   std::uint16_t keepalive_interval_s = 0;
   std::int16_t linger2_s = 0;     // FIN-WAIT-2 of orphans; negative: none at all
   std::uint16_t max_segment = 0;  // TCP_MAXSEG
@@ -62,15 +62,15 @@ struct UserOptions {
   std::uint32_t window_clamp = 0;
   std::uint8_t keepalive_count = 0;
   std::uint8_t syn_count = 0;
-  std::uint8_t tos = 0;
-  std::uint8_t ttl = 0;
+  std::uint8_t tos = 0;  // MUST-48, SHLD-21
+  std::uint8_t ttl = 0;  // MUST-49
   bool no_delay = false;
   bool cork = false;
   bool quick_ack = true;
   std::uint8_t mtu_discover : 3 = 1;  // IP_MTU_DISCOVER: IP_PMTUDISC_WANT
-  bool keepalive : 1 = false;
+  bool keepalive : 1 = false;         // MUST-25
   bool oob_inline : 1 = false;
-  bool receive_error : 1 = false;  // IP_RECVERR
+  bool receive_error : 1 = false;  // IP_RECVERR (SHLD-20)
   // shutdown came before connect or listen: a FIN follows SYN-RECEIVED (Linux:
   // tcp_rcv_state_process()), though none follows SYN-SENT.
   bool is_send_shut : 1 = false;

@@ -19,7 +19,7 @@ struct SendSequence {
   SeqNum una;                 // oldest octet not acknowledged
   SeqNum nxt;                 // next octet to send
   SeqNum max;                 // highest nxt ever
-  std::uint32_t wnd = 0;      // peer's window, scaled
+  std::uint32_t wnd = 0;      // peer's window, scaled: 32 bits, unsigned (MUST-1, REC-1)
   std::uint32_t max_wnd = 0;  // the largest ever seen: RFC 9293 3.8.6.2.1, RFC 5961 5.2
   SeqNum wl1;                 // SEG.SEQ of the last window update; WL2 is never beyond una
   SeqNum up;                  // the octet after the urgent one; urgent if una < up

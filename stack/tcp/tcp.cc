@@ -229,6 +229,7 @@ Encoded Tcp::encode_segment(const FourTuple& tuple, const Segment& seg, Connecti
   wire::Sum sum(by_device ? pseudo : pseudo + header_sum);
   if (copied != 0) copy_text(*connection, seg, octets + header_length, by_device ? nullptr : &sum);
   if (!by_device && !is_copied) add_text(*connection, seg, sum);
+  // MUST-2.
   reinterpret_cast<wire::TcpHeader*>(octets)->checksum = by_device ? sum.folded() : sum.checksum();
 
   encoded.packet = std::move(packet);

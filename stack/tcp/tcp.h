@@ -118,8 +118,8 @@ class Tcp {
   // With several queues: whether the listener here is to have this segment of no connection.
   bool brings_cookie(const FourTuple& tuple, const Segment& seg, Instant now) const;
   void segment_arrives_closed(const FourTuple& tuple, const Segment& seg);
-  // `transport`: at least 8 octets behind the quoted IP header, whose source and destination are
-  // given.
+  // MUST-54. `transport`: at least 8 octets behind the quoted IP header, whose source and
+  // destination are given.
   static std::optional<QuotedSegment> quoted_segment(const IpAddress& source,
                                                      const IpAddress& destination,
                                                      ConstBytes transport);
@@ -128,7 +128,7 @@ class Tcp {
   // EADDRNOTAVAIL: the tuple is in use, or no ephemeral port is free. ENOBUFS: too many
   // connections.
   Result<Connection*> open_active(const ActiveOpen& open, Instant now);
-  // `port` from Ports::bind, still the caller's. EADDRINUSE; ENOBUFS.
+  // `port` from Ports::bind, still the caller's (MUST-41). EADDRINUSE; ENOBUFS.
   Result<Listener*> open_passive(const Endpoint& local, PortUse& port, const UserOptions& options,
                                  std::uint32_t backlog);
   void set_backlog(Listener& listener, std::uint32_t backlog);

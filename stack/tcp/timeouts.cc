@@ -120,8 +120,9 @@ void Connection::syn_timeout(Instant now) {
 }
 
 // RFC 9293 3.8.6.1: one octet beyond the window, less and less often, as long as it is answered
-// (MUST-36, MUST-37), unless the program has set a limit to that too (epoll-behaviours 16.28). A
-// window that is merely too small for its silly-window rule gets what fits.
+// (MUST-35 to MUST-37, SHLD-29, SHLD-30), unless the program has set a limit to that too
+// (epoll-behaviours 16.28). A window that is merely too small for its silly-window rule gets what
+// fits.
 void Connection::persist_timeout(Instant now) {
   const TcpConfig& config = shared_.config;
   if (!persist_) stalled_ms_ = milliseconds(now);

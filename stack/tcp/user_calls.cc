@@ -174,7 +174,7 @@ Errno Connection::take_error() {
 
 bool Connection::is_at_mark() const { return urgent_ != Urgent::none && rcv_.up == unread_seq(); }
 
-// Linux: tcp_inq(): up to the mark, unless it is passed or the urgent octet is in line.
+// MUST-33; Linux: tcp_inq(): up to the mark, unless it is passed or the urgent octet is in line.
 std::uint32_t Connection::readable_octets() const {
   const std::uint32_t all = receive_.octets();
   if (urgent_ == Urgent::none || options_.oob_inline) return all;

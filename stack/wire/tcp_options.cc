@@ -111,8 +111,8 @@ void parse_tcp_options(ConstBytes octets, bool is_syn, TcpOptions& out) {
   if (is_timestamps_only(octets)) return parse_timestamps(octets.subspan(2), out);
   // Every turn takes an octet at least: 40 turns at most.
   while (!octets.empty()) {
-    const std::uint8_t kind = octet_at(octets.data());
-    if (kind == kEnd) break;
+    const std::uint8_t kind = octet_at(octets.data());  // MUST-64: wherever it stands
+    if (kind == kEnd) break;                            // MUST-69: whatever follows
     if (kind == kNop) {
       octets = octets.subspan(1);
       continue;
@@ -120,7 +120,7 @@ void parse_tcp_options(ConstBytes octets, bool is_syn, TcpOptions& out) {
     if (octets.size() < 2) break;
     const std::uint8_t length = octet_at(octets.data() + 1);
     if (length < 2 || length > octets.size()) break;  // MUST-7
-    parse_option(octets.first(length), is_syn, out);
+    parse_option(octets.first(length), is_syn, out);  // MUST-6: unknown ones are stepped over
     octets = octets.subspan(length);
   }
 }

@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from code_rules import CODE_RULES  # noqa: E402
 from tree import Tree  # noqa: E402
-from tree_rules import TREE_RULES  # noqa: E402
+from tree_rules import TREE_RULES, rows_cited  # noqa: E402
 
 
 def run(root, out=sys.stdout):
@@ -26,6 +26,9 @@ def run(root, out=sys.stdout):
         print(f"{path}:{line}: {text}", file=out)
     for path, line, text in sorted(warnings):
         print(f"{path}:{line}: warning: {text}", file=out)
+    rows, cited = rows_cited(tree)
+    if rows:
+        print(f"tidy: the code cites {cited} of {rows} rows of RFC 9293", file=out)
     return len(breaches), len(warnings), len(tree.sources)
 
 

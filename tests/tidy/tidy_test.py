@@ -220,6 +220,14 @@ class Tidy(unittest.TestCase):
         test = {"tests/unit/tcp/a_test.cc": source("a_test.cc", "// MUST-7\n")}
         self.passes({**code, **test})
 
+    def test_cited_rows_exist_and_are_counted(self):
+        rows = {"tests/conformance/rows.txt": "MUST-7 | RFC | x\nMUST-8 | RFC | x\n"
+                                              "MUST-9 | RFC | x\nSHLD-1 | RFC | x\n"}
+        test = {"tests/unit/tcp/a_test.cc": source("a_test.cc", "// MUST-7 MUST-8\n")}
+        code = self.cc("int a;  // MUST-7 to MUST-9, MUST-70\n")
+        self.fails({**rows, **test, **code}, "MUST-70 is not in tests/conformance/rows.txt")
+        self.fails({**rows, **test, **code}, "the code cites 3 of 4 rows")
+
     def test_unit_tests_that_the_twin_report_names(self):
         text = header("elsewhere.h", 'const char* a = "x: unit test "\n    "waits_forever";\n')
         named = {"tests/twin/elsewhere.h": text}

@@ -4,6 +4,8 @@ import re
 import tomllib
 
 _MUST = re.compile(r"\bMUST-\d+\b")
+_ROW = re.compile(r"\b(?:MUST|SHLD|MAY|REC)-\d+\b")
+_ROWS = re.compile(r"\b((?:MUST|SHLD|MAY)-)(\d+) to \1(\d+)\b")
 
 
 def unbuilt_sources(tree):
@@ -159,6 +161,31 @@ def untested_musts(tree):
                 yield source.path, source.line_of(match.start()), f"no test cites {label}", True
 
 
+def _rows(tree):
+    text = tree.text_of("tests/conformance/rows.txt") or ""
+    return set(re.findall(rf"^({_ROW.pattern}) \|", text, re.MULTILINE))
+
+
+def cited_rows_exist(tree):
+    rows = _rows(tree)
+    for source in tree.cpp_in("stack", "epoll", "drivers") if rows else ():
+        for match in _ROW.finditer(source.text):
+            if match.group(0) not in rows:
+                message = f"{match.group(0)} is not in tests/conformance/rows.txt"
+                yield source.path, source.line_of(match.start()), message, False
+
+
+def rows_cited(tree):
+    """How many rows RFC 9293 has, and how many of them the code cites."""
+    rows = _rows(tree)
+    cited = set()
+    for source in tree.cpp_in("stack", "epoll", "drivers"):
+        cited.update(_ROW.findall(source.text))
+        for group, first, last in _ROWS.findall(source.text):
+            cited.update(f"{group}{number}" for number in range(int(first), int(last) + 1))
+    return len(rows), len(rows & cited)
+
+
 def unit_tests_named(tree):
     """elsewhere.h sends the reader of the twin report to unit tests, by name."""
     tests = set()
@@ -227,5 +254,5 @@ def catalogue_cases(tree):
 
 
 TREE_RULES = (unbuilt_sources, tests_without_source, thirty_second_table, kernel_names,
-              undocumented_keys, untested_musts, unit_tests_named, promises_tested,
-              safety_is_described, catalogue_cases)
+              undocumented_keys, untested_musts, cited_rows_exist, unit_tests_named,
+              promises_tested, safety_is_described, catalogue_cases)
