@@ -27,7 +27,8 @@ Packet packet_from(const Octets& octets) {
     const std::size_t size = std::min(room, octets.size() - at);
     Packet piece = test_pool().allocate();
     CHECK(piece);
-    std::memcpy(piece.put(static_cast<std::uint16_t>(size)), octets.data() + at, size);
+    std::byte* to = piece.put(static_cast<std::uint16_t>(size));
+    if (size != 0) std::memcpy(to, octets.data() + at, size);
     if (whole) {
       PacketPool::chain(whole, std::move(piece));
     } else {
