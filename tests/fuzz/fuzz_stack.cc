@@ -113,9 +113,9 @@ void Run::segment() {
   header.data_offset = static_cast<std::uint8_t>((sizeof header + options.size()) / 4 << 4);
   header.checksum = 0;
   const std::size_t size = input_.octet() * std::size_t{5};
-  Octets octets;
-  append(octets, header);
-  octets.insert(octets.end(), options.begin(), options.end());
+  Octets octets(sizeof header + options.size());
+  std::memcpy(octets.data(), &header, sizeof header);
+  for (std::size_t i = 0; i < options.size(); ++i) octets[sizeof header + i] = options[i];
   const std::uint32_t first = seq + ((header.control & tcp::SYN) != 0 ? 1 : 0);
   for (std::uint32_t i = 0; i < size; ++i) {
     octets.push_back(static_cast<std::uint8_t>((first + i) % kPattern));
