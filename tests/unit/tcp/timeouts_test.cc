@@ -208,7 +208,9 @@ TEST(Timeouts, hard_icmp_error_ends_a_handshake_of_either_kind) {  // SHLD-26
 }
 
 TEST(Timeouts, what_fits_a_shrunken_window_is_repeated_and_no_more) {  // SHLD-16
-  auto peer = established(plain());
+  Peer::Setup setup = plain();
+  setup.config.mtu_probing = 0;  // for a path that swallows large packets looks like this too
+  auto peer = established(setup);
   peer->writes(std::string(5000, 'x'));
   EXPECT_EQ(peer->drain().size(), 5u);
   peer->sends({.ack = peer->iss + 1, .wnd = 2000});
