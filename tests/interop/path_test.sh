@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # path_test.sh - two routers between Pollux and the kernel: a narrow hop that says so, one that does
 # not, and ECN from either end.
+# Rows: 1191-3a, 4821-7, fault-black-hole, 3168-6.1.1a.
 source "$(dirname "$0")/lib.sh" "$@"
 # Pollux - TAP - near - 1,300 octets - middle - 1,500 octets - far
 space near

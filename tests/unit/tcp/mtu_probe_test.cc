@@ -186,7 +186,7 @@ TEST(MtuProbeTest, where_no_more_can_be_remembered_the_path_is_lowered_all_the_s
 
 // --- black holes
 
-// 4821-7, "PMTU black hole": the second timeout sends what passes, less than 4 RTO after the first
+// 4821-7, fault-black-hole: the second timeout sends what passes, less than 4 RTO after the first
 // sending.
 TEST(MtuProbeTest, a_black_hole_is_found_within_four_timeouts) {
   auto peer = established();
@@ -401,7 +401,7 @@ TEST(MtuProbeTest, after_raising_nothing_is_proven) {
   peer->expects({.seq = seq, .ctl = ACK, .len = 960u});
 }
 
-// 4821-7: whatever is longer than the path takes vanishes, in both directions.
+// 4821-7, fault-black-hole: whatever is longer than the path takes vanishes, in both directions.
 TEST(MtuProbeTest, transfers_end_through_black_holes_of_every_size) {
   for (const std::uint32_t limit : {552u, 600u, 1024u, 1100u, 1300u, 1480u, 1499u}) {
     for (const bool with_sack : {true, false}) {
