@@ -57,6 +57,7 @@ void parse_fast_open(ConstBytes cookie, bool is_experimental, TcpOptions& out) {
   if (!is_legal || size % 2 != 0) return;
   out.has_fast_open = true;
   out.is_fast_open_experimental = is_experimental;
+  out.fast_open = {};  // the last one counts
   out.fast_open.size = static_cast<std::uint8_t>(size);
   if (size != 0) std::memcpy(out.fast_open.octets.data(), cookie.data(), size);
 }

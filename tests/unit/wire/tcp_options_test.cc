@@ -169,6 +169,9 @@ TEST(ParseTcpOptions, fast_open_of_before_its_number) {
   EXPECT_EQ(request.fast_open.size, 0);
   EXPECT_EQ(parse({254, 8, 0xf9, 0x89, 1, 2, 3, 4}).fast_open.octets[3], 4);
   EXPECT_FALSE(parse({254, 4, 0xf9, 0x88}).has_fast_open);  // another experiment
+  const TcpOptions twice = parse({254, 8, 0xf9, 0x89, 1, 2, 3, 4, 34, 2});
+  EXPECT_EQ(twice.fast_open, tcp::FastOpenCookie());  // the last one counts
+  EXPECT_FALSE(twice.is_fast_open_experimental);
   EXPECT_FALSE(parse({254, 3, 0xf9, 0x89}).has_fast_open);
 }
 
