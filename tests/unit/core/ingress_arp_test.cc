@@ -202,6 +202,7 @@ TEST_F(IngressArpTest, progress_of_a_connection_keeps_its_neighbour_fresh) {
   std::size_t asked = 0;
   for (int i = 0; i < 60; ++i) {
     const Octets last = device_.sent.back();
+    ASSERT_EQ(at<be16>(last, 12), 0x0800) << "asked instead";
     asked += arps().size();
     device_.sent.clear();
     wire::TcpHeader header{};
