@@ -168,6 +168,9 @@ void make_echo_reply(Packet& request) {
   const std::uint16_t was = word();
   header->type = kEchoReply;
   header->checksum = wire::update_checksum(header->checksum, was, word());
+  // Of zeros and nothing else the equation gives 0, which nobody takes for right; the other zero is
+  // right for them, and wherever 0 would be.
+  if (header->checksum == 0) header->checksum = 0xffff;
 }
 
 void finish_echo_request(Packet& request, std::uint16_t id) {

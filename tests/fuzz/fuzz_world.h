@@ -24,9 +24,10 @@ struct Flow {
 };
 
 // A Stack costs 400 us to make, as much as many inputs; so it stays, and begin() brings it back:
-// sockets closed, connections reset, timers run out, and two sockets made. What an input finds
-// there is that, whatever came before: a finding repeats alone. After kInputs of them a new one is
-// made all the same (world()).
+// sockets closed, connections reset, timers run out, and two sockets made. What carries over is
+// what the stack learns of neighbours and paths, its limits of rates and its random numbers; after
+// kInputs a new one is made (world()). A finding that does not repeat alone repeats with the inputs
+// before it: the driver's seed.
 class World {
  public:
   static constexpr unsigned kInputs = 20'000;

@@ -54,6 +54,15 @@ TEST_F(Icmp, echo_request_is_turned_around_in_place) {  // 1122-3.2.2.6
   }
 }
 
+// Of zeros alone the reply's sum is 0 and its checksum 0xffff; RFC 1624's update says 0.
+TEST_F(Icmp, a_reply_of_zeros_has_a_checksum_too) {
+  for (const std::size_t size : {0u, 1u, 8u}) {
+    Packet packet = packet_of(icmp_octets(kEchoRequest, 0, 0, 0, Octets(size)));
+    make_echo_reply(packet);
+    EXPECT_EQ(octets_in(packet), icmp_octets(kEchoReply, 0, 0, 0, Octets(size)));
+  }
+}
+
 TEST_F(Icmp, echo_reply_is_recognised) {
   const auto arrived = take(icmp_octets(kEchoReply, 0, 5, 6, pattern(8)));
   ASSERT_TRUE(arrived);
