@@ -51,12 +51,12 @@ class Tree(unittest.TestCase):
 
     def recorded(self, *records, programs=()):
         """A build of `programs` {name: [source]} whose log has `records` (name, result, stdout)."""
-        info = {"directories": {"source": self.root}}
+        info = {"directories": {"source": self.root, "build": self.build}}
         self.write("build/meson-info/meson-info.json", json.dumps(info))
-        targets = [{"filename": [f"/b/{name}"],
+        targets = [{"filename": [f"{self.build}/b/{name}"],
                     "target_sources": [{"sources": [os.path.join(self.root, s) for s in sources]}]}
                    for name, sources in dict(programs).items()]
-        tests = [{"name": name, "cmd": [f"/b/{name}"]} for name in dict(programs)]
+        tests = [{"name": name, "cmd": ["/a.sh", f"b/{name}"]} for name in dict(programs)]
         self.write("build/meson-info/intro-targets.json", json.dumps(targets))
         self.write("build/meson-info/intro-tests.json", json.dumps(tests))
         lines = [json.dumps({"name": f"p:s / {name}", "result": result, "stdout": output})

@@ -17,15 +17,16 @@ class Results:
         self._gtest, self._twin, self._programs, self._scripts = {}, {}, {}, None
         self._build = build
         with open(os.path.join(build, "meson-info", "meson-info.json"), encoding="utf-8") as file:
-            self._root = json.load(file)["directories"]["source"]
-        self._programs_of = self._read_programs()
+            directories = json.load(file)["directories"]
+        self._root = directories["source"]
+        self._programs_of = self._read_programs(directories["build"])
         logs = glob.glob(os.path.join(build, "meson-logs", "*.json"))
         for path in sorted(logs, key=os.path.getmtime):
             with open(path, encoding="utf-8") as log:
                 for line in log:
                     self._take(json.loads(line))
 
-    def _read_programs(self):
+    def _read_programs(self, built_in):
         """source file -> the names of the meson tests whose program is built from it"""
         folder = os.path.join(self._build, "meson-info")
         with open(os.path.join(folder, "intro-targets.json"), encoding="utf-8") as file:
@@ -35,7 +36,8 @@ class Results:
         names = {}
         for test in tests:
             for word in test["cmd"]:
-                names.setdefault(os.path.realpath(word), set()).add(test["name"])
+                path = os.path.realpath(os.path.join(built_in, word))
+                names.setdefault(path, set()).add(test["name"])
         programs = {}
         for target in targets:
             files = map(os.path.realpath, target["filename"])
