@@ -1,5 +1,6 @@
 // sim_app.cc - reads, writes and closes as epoll says, and compares every octet.
 #include "tests/sim/sim_app.h"
+#include "tests/support/look_only.h"
 
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -7,7 +8,6 @@
 #include <array>
 
 #include "stack/core/inside.h"
-#include "tests/sim/look_only.h"
 
 namespace pollux::sim {
 namespace {
@@ -177,7 +177,7 @@ void App::accept_all(const Listening& listening) {
 
 void App::act() {
   std::array<epoll_event, kMaxEvents> events;
-  LookOnly context(clock_);
+  testing_support::LookOnly context(clock_);
   const Result<int> n = set_->wait(events, Instant(), nullptr, context);
   CHECK(n.ok());
   const auto ready = std::span(events).first(static_cast<std::size_t>(*n));

@@ -13,6 +13,7 @@
 #include "epoll/eventpoll.h"
 #include "stack/core/inside.h"
 #include "stack/socket/socket.h"
+#include "tests/sim/checks.h"
 #include "tests/sim/sim_world.h"
 #include "tests/sim/visits.h"
 
@@ -127,8 +128,7 @@ class Siege {
     const std::uint64_t after = resident_octets();
     growth_ = after > memory ? after - memory : 0;
     report(before, during);
-    fmt::print("{} passed, {} failed, 0 skipped\n", passed_, failed_);
-    return failed_ == 0;
+    return checks_.end();
   }
 
  private:
@@ -174,16 +174,12 @@ class Siege {
     const std::uint64_t each = growth_ / plan_.readers;
     fmt::print("memory grew by {:.1f} MiB, {} octets for each, both ends counted\n",
                static_cast<double>(growth_) / (kKibibyte * kKibibyte), each);
-    check("V16: all of them are connected", connections >= plan_.readers);
-    check("V16, slow-read: new clients are answered", during.answered() == during.begun());
-    check("T7b: 99 % of them connect within twice the time of before",
-          during.answered() != 0 &&
-              during.connect_quantile(0.99) <= before.connect_quantile(0.99) * 2);
-    check("T7b: memory grows by 4 KiB at most for each", each <= 4 * kKibibyte);
-  }
-  void check(const char* what, bool holds) {
-    fmt::print("{} {}\n", holds ? "ok  " : "FAIL", what);
-    ++(holds ? passed_ : failed_);
+    checks_.check("V16: all of them are connected", connections >= plan_.readers);
+    checks_.check("V16, slow-read: new clients are answered", during.answered() == during.begun());
+    checks_.check("T7b: 99 % of them connect within twice the time of before",
+                  during.answered() != 0 &&
+                      during.connect_quantile(0.99) <= before.connect_quantile(0.99) * 2);
+    checks_.check("T7b: memory grows by 4 KiB at most for each", each <= 4 * kKibibyte);
   }
 
   const Plan plan_;
@@ -196,7 +192,7 @@ class Siege {
   std::unique_ptr<Readers> readers_;
   Instant next_read_ = Instant();
   std::uint64_t growth_ = 0;
-  unsigned passed_ = 0, failed_ = 0;
+  Checks checks_;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "drivers/dpdk/eal.h"
 #include "stack/core/inside.h"
 #include "stack/socket/socket.h"
+#include "tests/sim/checks.h"
 #include "tests/sim/flood_device.h"
 #include "tests/sim/sim_world.h"
 #include "tests/sim/visits.h"
@@ -78,8 +79,7 @@ class Flood {
     visitors_.stop();
     turn_until(clock_.now() + kPatience);
     report();
-    fmt::print("{} passed, {} failed, 0 skipped\n", passed_, failed_);
-    return failed_ == 0;
+    return checks_.end();
   }
 
  private:
@@ -122,15 +122,11 @@ class Flood {
     fmt::print("{} octets out for {} in ({:.2f}), {} RSTs, {} SYN,ACKs sent again\n",
                told.octets_out, told.octets_in, amplified, told.resets,
                told.answers > told.syns ? told.answers - told.syns : 0);
-    check("V15, T7a: 99 % of the honest connect", answered >= 99);
-    check("T7a: memory grows by 64 MiB at most", growth_ <= 64 * kMebibyte);
-    check("4987-3.6: no connection of a made-up cookie",
-          counters.tcp_passive_opens == visitors_.answered());
-    check("V21: 3 times the octets at most", amplified <= 3);
-  }
-  void check(const char* what, bool holds) {
-    fmt::print("{} {}\n", holds ? "ok  " : "FAIL", what);
-    ++(holds ? passed_ : failed_);
+    checks_.check("V15, T7a: 99 % of the honest connect", answered >= 99);
+    checks_.check("T7a: memory grows by 64 MiB at most", growth_ <= 64 * kMebibyte);
+    checks_.check("4987-3.6: no connection of a made-up cookie",
+                  counters.tcp_passive_opens == visitors_.answered());
+    checks_.check("V21: 3 times the octets at most", amplified <= 3);
   }
 
   const Plan plan_;
@@ -144,7 +140,7 @@ class Flood {
   Visitors visitors_;
   std::uint64_t growth_ = 0;
   std::uint32_t most_connections_ = 0;
-  unsigned passed_ = 0, failed_ = 0;
+  Checks checks_;
 };
 
 }  // namespace

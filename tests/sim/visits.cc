@@ -1,5 +1,6 @@
 // visits.cc - what a visitor and the desk do when they are asked to act.
 #include "tests/sim/visits.h"
+#include "tests/support/look_only.h"
 
 #include <netinet/in.h>
 #include <unistd.h>
@@ -10,7 +11,6 @@
 
 #include "stack/base/check.h"
 #include "stack/core/inside.h"
-#include "tests/sim/look_only.h"
 
 namespace pollux::sim {
 namespace {
@@ -87,7 +87,7 @@ void Desk::watch(Socket& socket, int operation, std::uint32_t events, std::uint6
 
 void Desk::act() {
   std::array<epoll_event, 256> events;
-  LookOnly context(clock_);
+  testing_support::LookOnly context(clock_);
   const Result<int> n = set_->wait(events, Instant(), nullptr, context);
   CHECK(n.ok());
   for (const epoll_event& event : std::span(events).first(static_cast<std::size_t>(*n))) {

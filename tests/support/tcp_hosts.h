@@ -119,6 +119,10 @@ class TcpHost {
   tcp::Tcp tcp;
 };
 
+inline ConstBytes bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
+
 // Client and server, and a wire that may be cut. Time moves only by advance().
 class TcpHosts : public PoolEndsFull {
  protected:
@@ -179,6 +183,15 @@ class TcpHosts : public PoolEndsFull {
     text.resize(got ? *got : 0);
     return text;
   }
+  // A request and its response, and both have arrived.
+  void expect_dialogue(tcp::Connection& asks, tcp::Connection& answers) {
+    ASSERT_TRUE(asks.send(bytes_of("request"), {}, now).ok());
+    settle();
+    EXPECT_EQ(read_all(answers, now), "request");
+    ASSERT_TRUE(answers.send(bytes_of("response"), {}, now).ok());
+    settle();
+    EXPECT_EQ(read_all(asks, now), "response");
+  }
   tcp::Connection* accepted(tcp::Listener& listener) {
     Result<tcp::Connection*> connection = server->tcp.accept(listener);
     EXPECT_TRUE(connection.ok());
@@ -202,9 +215,5 @@ class TcpHosts : public PoolEndsFull {
   std::deque<Frame> wire;
   bool is_cut = false;
 };
-
-inline ConstBytes bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
 
 }  // namespace pollux::testing_support

@@ -23,12 +23,6 @@ class EgressTest : public RawTest {
     Inside inside(*stack_);
     return socket.connect(remote, inside.now());
   }
-  Socket& tcp_socket() {
-    Inside inside(*stack_);
-    const auto socket = create_socket(stack_->world(), {AF_INET, SOCK_STREAM, IPPROTO_TCP});
-    CHECK(socket.ok());
-    return **socket;
-  }
   // With an IP_PKTINFO that names the source.
   Result<std::size_t> send_from(Socket& socket, const IpAddress& source, const IpAddress& to) {
     char text[] = "x";
@@ -116,8 +110,7 @@ TEST_F(EgressTest, the_ttl_is_the_programs_and_never_0) {
 // 6864-4, V10: what must not be cut has no identification at all: a reset's (CVE-2020-36516) or a
 // segment's is no counter to read.
 TEST_F(EgressTest, packets_that_are_not_cut_have_no_identification) {
-  Socket& stream = tcp_socket();
-  EXPECT_EQ(connect(stream, {kPeer, 80}).error(), Errno::in_progress);
+  Socket& stream = connecting_to(kPeer);
   for (std::uint16_t port = 100; port < 110; ++port) device_.arrive(syn_frame({}, port));
   poll();
   ASSERT_EQ(device_.sent.size(), 11u);
@@ -191,12 +184,13 @@ TEST_F(EgressTest, what_leaves_has_right_checksums) {
 // A stream of ours to port 80 of the peer, which answers segment by segment.
 class EgressStreamTest : public EgressTest {
  protected:
-  void open(Socket& socket) {
-    EXPECT_EQ(connect(socket, {kPeer, 80}).error(), Errno::in_progress);
+  Socket& opened() {
+    Socket& socket = connecting_to(kPeer);
     ours_ = at<wire::TcpHeader>(next(), kTransportAt);
     answer(0x12);  // SYN, ACK
     ++theirs_;
     next();
+    return socket;
   }
   // What leaves, one frame, whichever way.
   Octets next() {
@@ -293,11 +287,9 @@ TEST_F(EgressStreamTest, a_program_names_the_local_address) {
 // MUST-44: the one of the interface that the route names. MUST-45: that it stays when there is a
 // better way with another address.
 TEST_F(EgressStreamTest, an_address_once_chosen_stays) {
-  Socket& beyond = tcp_socket();
-  EXPECT_EQ(connect(beyond, {IpAddress::v4(203, 0, 113, 1), 80}).error(), Errno::in_progress);
+  Socket& beyond = connecting_to(IpAddress::v4(203, 0, 113, 1));
   EXPECT_EQ(source_of(next()), kUsOnB) << "by the gateway";
-  Socket& stream = tcp_socket();
-  open(stream);
+  Socket& stream = opened();
   EXPECT_EQ(source_of(write(stream)), kUs);
 
   const IpAddress better = IpAddress::v4(198, 18, 0, 3);
@@ -308,8 +300,7 @@ TEST_F(EgressStreamTest, an_address_once_chosen_stays) {
   pass(Duration::seconds(3));
   introduce(third, kPeer, better);
   third.sent.clear();
-  Socket& fresh = tcp_socket();
-  EXPECT_EQ(connect(fresh, {kPeer, 80}).error(), Errno::in_progress);
+  Socket& fresh = connecting_to(kPeer);
   ASSERT_EQ(third.sent.size(), 1u);
   EXPECT_EQ(source_of(third.sent[0]), better);
   third.sent.clear();

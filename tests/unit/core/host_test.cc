@@ -3,24 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/look_only.h"
 #include "tests/unit/core/stack_world.h"
 
 namespace pollux {
 namespace {
 
 using namespace testing_support;
-
-// Nobody waits in these tests.
-class NoWaits final : public PollContext {
- public:
-  explicit NoWaits(Clock& clock) : clock_(clock) {}
-  Instant now() override { return clock_.now(); }
-  Instant poll(NapiSet, unsigned) override { return clock_.now(); }
-  SleepEnd sleep(Sleeper&, const SleepRequest&) override { return SleepEnd::timed_out; }
-
- private:
-  Clock& clock_;
-};
 
 class SimulatedHost : public PoolEndsFull {
  protected:
@@ -42,7 +31,7 @@ class SimulatedHost : public PoolEndsFull {
   }
 
   ManualClock clock;
-  NoWaits context{clock};
+  LookOnly context{clock};  // nobody waits
   ScriptedDevice device{test_pool()};
   DriverError error;
 };

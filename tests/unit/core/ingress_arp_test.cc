@@ -154,30 +154,20 @@ TEST_F(IngressArpTest, who_does_not_answer_is_asked_once_a_second_and_given_up) 
 
 // 1122-2.3.2.2: a connect to nobody ends with EHOSTUNREACH, long before its own time is up.
 TEST_F(IngressArpTest, a_connect_to_nobody_is_told_so) {
-  Socket* socket = nullptr;
-  {
-    Inside inside(*stack_);
-    socket = *create_socket(stack_->world(), {AF_INET, SOCK_STREAM, IPPROTO_TCP});
-    EXPECT_EQ(socket->connect({kStranger, 80}, inside.now()).error(), Errno::in_progress);
-  }
+  Socket& socket = connecting_to(kStranger);
   for (int i = 0; i < 31; ++i) pass(Duration::ms(100));
   {
     Inside inside(*stack_);
-    EXPECT_EQ(socket->take_error(), Errno::host_unreachable);
+    EXPECT_EQ(socket.take_error(), Errno::host_unreachable);
   }
-  socket->put();
+  socket.put();
 }
 
 // MUST-20, MUST-22, SHLD-10, 1122-2.3.2.1: three retransmissions, here of a SYN, without an answer
 // (R1) put the neighbour in doubt:
 // it is asked at once, by unicast, though it had confirmed itself a moment ago.
 TEST_F(IngressArpTest, retransmissions_put_the_neighbour_in_doubt) {
-  Socket* socket = nullptr;
-  {
-    Inside inside(*stack_);
-    socket = *create_socket(stack_->world(), {AF_INET, SOCK_STREAM, IPPROTO_TCP});
-    EXPECT_EQ(socket->connect({kStranger, 80}, inside.now()).error(), Errno::in_progress);
-  }
+  Socket& socket = connecting_to(kStranger);
   answer(kStranger);  // reachable for 15 s at least
   device_.sent.clear();
   for (int ms = 0; ms < 6900; ms += 100) pass(Duration::ms(100));  // SYNs at 1 s and 3 s
@@ -187,18 +177,13 @@ TEST_F(IngressArpTest, retransmissions_put_the_neighbour_in_doubt) {
   EXPECT_EQ(std::count_if(device_.sent.begin(), device_.sent.end(), is_poll), 1);
   answer(kStranger);
   EXPECT_EQ(mac_for(kStranger), mac_of(kPeerMac));
-  socket->put();
+  socket.put();
 }
 
 // 1122-2.3.2.1: who acknowledges what it gets need not be asked whether it is there; who only gets
 // datagrams is, by unicast.
 TEST_F(IngressArpTest, progress_of_a_connection_keeps_its_neighbour_fresh) {
-  Socket* stream = nullptr;
-  {
-    Inside inside(*stack_);
-    stream = *create_socket(stack_->world(), {AF_INET, SOCK_STREAM, IPPROTO_TCP});
-    EXPECT_EQ(stream->connect({kPeer, 80}, inside.now()).error(), Errno::in_progress);
-  }
+  Socket& stream = connecting_to(kPeer);
   std::size_t asked = 0;
   for (int i = 0; i < 60; ++i) {
     const Octets last = device_.sent.back();
@@ -223,10 +208,10 @@ TEST_F(IngressArpTest, progress_of_a_connection_keeps_its_neighbour_fresh) {
     char octet = 'x';
     const iovec piece{&octet, 1};
     Inside inside(*stack_);
-    ASSERT_TRUE(stream->send({{&piece, 1}, 1, 0, nullptr, {}}, inside.now()).ok()) << i;
+    ASSERT_TRUE(stream.send({{&piece, 1}, 1, 0, nullptr, {}}, inside.now()).ok()) << i;
   }
   EXPECT_EQ(asked, 0u);
-  stream->put();
+  stream.put();
   Socket& datagrams = udp_socket();
   device_.sent.clear();
   for (int i = 0; i < 30; ++i) {

@@ -55,18 +55,22 @@ class SharedListenersTest : public testing_support::PeersWorld {
     const Result<void> bound = socket.bind({IpAddress::any_v4(), kPort}, inside.now());
     return bound.ok() ? Errno{} : bound.error();
   }
+  // A connection through each queue, served by the stack of that queue.
+  void expect_echoes_of_every_queue() {
+    Socket& listener = listen(*servers[kOwner]);
+    for (unsigned i = 0; i < kQueues; ++i) {
+      Socket& near = connect_through(i);
+      Socket* far = accept(listener);
+      ASSERT_NE(far, nullptr) << i;
+      EXPECT_EQ(&stack_of(*far), servers[i].get());
+      expect_echo(near, *far);
+    }
+    EXPECT_EQ(steered_in_all(), 0u);
+  }
 };
 
 TEST_F(SharedListenersTest, each_stack_has_what_comes_to_its_queue) {
-  Socket& listener = listen(*servers[kOwner]);
-  for (unsigned i = 0; i < kQueues; ++i) {
-    Socket& near = connect_through(i);
-    Socket* far = accept(listener);
-    ASSERT_NE(far, nullptr) << i;
-    EXPECT_EQ(&stack_of(*far), servers[i].get());
-    expect_echo(near, *far);
-  }
-  EXPECT_EQ(steered_in_all(), 0u);
+  expect_echoes_of_every_queue();
 }
 
 TEST_F(SharedListenersTest, is_ready_while_any_part_has_connections) {
@@ -278,16 +282,8 @@ class SharedCookiesTest : public SharedListenersTest {
 
 // 4987-3.6: RSS brings a SYN and what follows it to one queue.
 TEST_F(SharedCookiesTest, row_4987_3_6_each_part_takes_the_cookies_that_it_sent) {
-  Socket& listener = listen(*servers[kOwner]);
-  for (unsigned i = 0; i < kQueues; ++i) {
-    Socket& near = connect_through(i);
-    Socket* far = accept(listener);
-    ASSERT_NE(far, nullptr) << i;
-    EXPECT_EQ(&stack_of(*far), servers[i].get());
-    EXPECT_EQ(servers[i]->counters().tcp_syncookies_received, 1u);
-    expect_echo(near, *far);
-  }
-  EXPECT_EQ(steered_in_all(), 0u);
+  expect_echoes_of_every_queue();
+  for (const auto& server : servers) EXPECT_EQ(server->counters().tcp_syncookies_received, 1u);
 }
 
 }  // namespace

@@ -107,14 +107,9 @@ TEST_F(StackTest, epoll_13_5_a_datagram_socket_knows_its_queue_when_a_device_has
 
 TEST_F(StackTest, epoll_13_5_a_connection_knows_its_queue_once_the_peer_has_answered) {
   introduce_peer();
-  Socket* socket = nullptr;
-  {
-    Inside inside(*stack_);
-    socket = *create_socket(stack_->world(), {AF_INET, SOCK_STREAM, IPPROTO_TCP});
-    EXPECT_EQ(socket->connect({kPeer, 80}, inside.now()).error(), Errno::in_progress);
-  }
+  Socket& socket = connecting_to(kPeer);
   ASSERT_EQ(device_.sent.size(), 1u);
-  EXPECT_EQ(napi_id(*stack_, *socket), 0);
+  EXPECT_EQ(napi_id(*stack_, socket), 0);
   Octets answer = octets({0, 80, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x12, 0xff, 0xff, 0, 0, 0, 0});
   const auto port = at<be16>(device_.sent[0], 34);
   const be32 ack(at<be32>(device_.sent[0], 38) + 1);
@@ -122,8 +117,8 @@ TEST_F(StackTest, epoll_13_5_a_connection_knows_its_queue_once_the_peer_has_answ
   std::memcpy(answer.data() + 8, &ack, 4);
   device_.arrive(tcp_frame(answer));
   poll();
-  EXPECT_EQ(napi_id(*stack_, *socket), 1);
-  socket->put();
+  EXPECT_EQ(napi_id(*stack_, socket), 1);
+  socket.put();
 }
 
 TEST_F(StackTest, an_unknown_protocol_and_an_unknown_type_are_counted) {

@@ -144,6 +144,19 @@ class StackTest : public PoolEndsFull {
     CHECK(socket.ok());
     return **socket;
   }
+  Socket& tcp_socket() {
+    Inside inside(*stack_);
+    const auto socket = create_socket(stack_->world(), {AF_INET, SOCK_STREAM, IPPROTO_TCP});
+    CHECK(socket.ok());
+    return **socket;
+  }
+  // A stream whose SYN is on its way, or waits for the neighbour.
+  Socket& connecting_to(const IpAddress& address) {
+    Socket& socket = tcp_socket();
+    Inside inside(*stack_);
+    EXPECT_EQ(socket.connect({address, 80}, inside.now()).error(), Errno::in_progress);
+    return socket;
+  }
   Result<std::size_t> send_to(Socket& socket, const IpAddress& address) {
     char text[] = "x";
     const iovec vector{text, 1};

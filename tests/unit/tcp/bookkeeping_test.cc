@@ -25,12 +25,7 @@ TEST_F(BookkeepingTest, a_connection_from_open_to_time_wait_and_away) {
   EXPECT_EQ(server->tcp.accept(*listener).error(), Errno::again);
   EXPECT_EQ(in->tuple(), (FourTuple{out->tuple().remote, out->tuple().local}));
 
-  ASSERT_TRUE(out->send(bytes_of("request"), {}, now).ok());
-  settle();
-  EXPECT_EQ(read_all(*in, now), "request");
-  ASSERT_TRUE(in->send(bytes_of("response"), {}, now).ok());
-  settle();
-  EXPECT_EQ(read_all(*out, now), "response");
+  expect_dialogue(*out, *in);
 
   close(*client, *out);
   EXPECT_EQ(in->status(), State::CLOSE_WAIT);

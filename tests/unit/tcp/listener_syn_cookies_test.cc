@@ -138,12 +138,7 @@ TEST_F(CookieTest, row_4987_3_6_the_ack_of_a_cookie_makes_the_connection) {
   EXPECT_EQ(in->status(), State::ESTABLISHED);
   EXPECT_TRUE(in->options().no_delay);
   EXPECT_EQ(in->options().tos, 0x20);
-  ASSERT_TRUE(out->send(bytes_of("request"), {}, now).ok());
-  settle();
-  EXPECT_EQ(read_all(*in, now), "request");
-  ASSERT_TRUE(in->send(bytes_of("response"), {}, now).ok());
-  settle();
-  EXPECT_EQ(read_all(*out, now), "response");
+  expect_dialogue(*out, *in);
   close(*client, *out);
   close(*server, *in);
   EXPECT_EQ(server->tcp.connections(), 0u);

@@ -1,20 +1,20 @@
-// look_only.h - LookOnly: what a wait has for a world when the simulation does the polling.
+// look_only.h - LookOnly: what a wait has for a world when the test or simulation does the polling.
 #pragma once
 
 #include "epoll/busy_poll.h"
-#include "tests/sim/sim_clock.h"
+#include "stack/base/clock.h"
 
-namespace pollux::sim {
+namespace pollux::testing_support {
 
 class LookOnly final : public PollContext {
  public:
-  explicit LookOnly(SimClock& clock) : clock_(clock) {}
+  explicit LookOnly(Clock& clock) : clock_(clock) {}
   Instant now() override { return clock_.now(); }
   Instant poll(NapiSet, unsigned) override { return clock_.now(); }
   SleepEnd sleep(Sleeper&, const SleepRequest&) override { return SleepEnd::timed_out; }
 
  private:
-  SimClock& clock_;
+  Clock& clock_;
 };
 
-}  // namespace pollux::sim
+}  // namespace pollux::testing_support
